@@ -1,4 +1,4 @@
-"""Which calls a fault is made for, and that it meets the call it is meant for."""
+"""The calls that chaos faults are made for: how they are listed and matched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Log(Project):
         return rows
 
 
-def test_both_logs_are_one_and_ids_are_left_out() -> None:
+def test_both_logs_are_merged_and_ids_are_removed() -> None:
     calls = recorded(Log(f"GET /v2/apps/{APP}", "POST /api/backups", f"GET /v2/apps/{OTHER}"))
     app = f"/v2/apps/{UUID}"
     assert calls == [
@@ -41,12 +41,12 @@ def test_both_logs_are_one_and_ids_are_left_out() -> None:
     assert calls[1].fault(drop="answer")["host"] == APPS
 
 
-def test_an_app_is_not_its_deployments() -> None:
+def test_an_app_and_its_deployments_are_different_calls() -> None:
     calls = recorded(Log(f"GET /v2/apps/{APP}/deployments/{OTHER}", f"GET /v2/apps/{APP}", "GET /v2/apps"))
     assert [(call.nth, call.of) for call in calls] == [(1, 1)] * 3
 
 
-def test_reads_are_folded_between_changes_and_changes_never() -> None:
+def test_repeated_reads_between_changes_are_folded_and_changes_are_not() -> None:
     reads = [f"GET /v2/apps/{APP}"] * 5
     calls = recorded(Log(*reads, "POST /v2/apps", "POST /v2/apps", *reads, f"DELETE /v2/apps/{APP}"))
     assert [f"{call.method} {call.nth}" for call in folded(calls)] == [
@@ -57,7 +57,7 @@ def test_reads_are_folded_between_changes_and_changes_never() -> None:
     ]
 
 
-def test_counted_collections_and_workers_are_folded_to_one() -> None:
+def test_counted_collections_and_workers_are_folded_into_one_call() -> None:
     counted = [f"GET /api/collections/{name}/records" for name in ("humans", "posts", "votes")]
     workers = [
         f"GET /client/v4/accounts/{'a' * 32}/workers/scripts/{name}/settings" for name in ("one", "two", "three")
@@ -66,6 +66,6 @@ def test_counted_collections_and_workers_are_folded_to_one() -> None:
     assert [call.path.rpartition("scripts/")[2] for call in folded(recorded(Log(*workers)))] == ["two/settings"]
 
 
-def test_a_login_is_no_change() -> None:
+def test_a_login_does_not_count_as_a_change() -> None:
     (call,) = recorded(Log("POST /api/collections/_superusers/auth-with-password"))
     assert not call.changes

@@ -1,4 +1,4 @@
-"""The watch sees data where it is, and sees that it is gone."""
+"""The watch of the chaos tests finds the data, and notices its loss."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def archived(root: Path, name: str, *names: str) -> Path:
     return archive
 
 
-def test_data_on_a_disk_is_seen_though_nobody_answers(tmp_path: Path) -> None:
+def test_data_on_a_disk_is_found_although_no_backend_answers(tmp_path: Path) -> None:
     database(tmp_path / DISK, "planted")
     assert Watch(tmp_path, "planted").look() == ("disk", False)
     assert Watch(tmp_path, "another").look() == ("nowhere", False)
 
 
-def test_a_backup_counts_once_its_manifest_is_there(tmp_path: Path) -> None:
+def test_a_backup_counts_only_with_its_manifest(tmp_path: Path) -> None:
     archive = archived(tmp_path, "backup", "planted")
     watch = Watch(tmp_path, "planted")
     assert watch.look()[0] == "nowhere"
@@ -62,6 +62,6 @@ def test_a_moment_without_the_data_is_counted(tmp_path: Path, monkeypatch: pytes
     assert watch.silent == 0
 
 
-def test_what_was_not_planted_is_not_watched(tmp_path: Path) -> None:
+def test_data_that_was_never_planted_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="was planted, and is not there"), watching(tmp_path, "planted"):
         pass

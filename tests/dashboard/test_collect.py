@@ -1,4 +1,4 @@
-"""From what the parts of the program know to what the page shows; one part that fails hides no other."""
+"""The collection of the page's contents; a part that fails hides no other part."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def facts(content: Content) -> dict[str, str]:
     return {fact.name: fact.value for fact in only.facts}
 
 
-def test_a_service_is_shown_with_all_that_is_known(gathered: Callable[[], Content]) -> None:
+def test_a_service_is_shown_with_all_facts(gathered: Callable[[], Content]) -> None:
     content = gathered()
     assert (content.level, content.at, content.problems) == ("degraded", NOW, {})
     assert content.services[0].version == "a" * 12
@@ -122,7 +122,7 @@ def test_a_service_is_shown_with_all_that_is_known(gathered: Callable[[], Conten
     ]
 
 
-def test_what_is_wrong_with_it_is_shown_with_it(parts: Parts, gathered: Callable[[], Content]) -> None:
+def test_problems_of_a_service_are_shown_with_it(parts: Parts, gathered: Callable[[], Content]) -> None:
     wrong = service(
         version="b" * 64,
         admin=False,
@@ -154,7 +154,7 @@ def test_what_is_wrong_with_it_is_shown_with_it(parts: Parts, gathered: Callable
 @pytest.mark.parametrize(
     "error", [kind("It is broken.", Fix(f"oracle doctor {STACK}")) for kind in (CommandError, BackupsError)]
 )
-def test_a_part_that_fails_leaves_its_section_with_the_reason(
+def test_a_part_that_fails_shows_its_reason(
     parts: Parts, gathered: Callable[[], Content], part: str, section: str, error: Exception
 ) -> None:
     def broken() -> None:
@@ -167,7 +167,7 @@ def test_a_part_that_fails_leaves_its_section_with_the_reason(
     assert {name for name, value in full.items() if not value} == {section}
 
 
-def test_without_a_status_the_rest_is_shown(parts: Parts, gathered: Callable[[], Content]) -> None:
+def test_without_a_status_the_other_parts_are_shown(parts: Parts, gathered: Callable[[], Content]) -> None:
     def broken() -> None:
         raise CommandError("The backend does not answer.", Remedy.RETRY)
 
@@ -180,7 +180,7 @@ def test_without_a_status_the_rest_is_shown(parts: Parts, gathered: Callable[[],
     assert content.backups
 
 
-def test_what_takes_too_long_is_not_waited_for(
+def test_a_slow_part_is_abandoned_after_the_timeout(
     parts: Parts, gathered: Callable[[], Content], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collect, "SECONDS", 0.2)
@@ -194,7 +194,7 @@ def test_what_takes_too_long_is_not_waited_for(
     assert content.problems == {"backups": problem}
 
 
-def test_damaged_backups_are_told_beside_the_good(parts: Parts, gathered: Callable[[], Content]) -> None:
+def test_damaged_backups_are_reported_beside_the_good_ones(parts: Parts, gathered: Callable[[], Content]) -> None:
     parts.survey = lambda: (
         list(scene.ordinary().backups),
         [BackupsError("g1.json is damaged.", Remedy.LIST_BACKUPS), BackupsError("g0.json too.")],
@@ -206,7 +206,7 @@ def test_damaged_backups_are_told_beside_the_good(parts: Parts, gathered: Callab
     assert len(content.backups) == 2
 
 
-def test_runs_of_the_stack_with_charts_and_the_end_of_what_they_said(
+def test_runs_are_shown_with_their_charts_and_the_end_of_their_output(
     gathered: Callable[[], Content], tmp_path: Path
 ) -> None:
     runs = Runs(Stack("local", tmp_path).runs)
@@ -242,7 +242,7 @@ def test_a_stack_without_a_state_has_an_empty_graph(parts: Parts, tmp_path: Path
     assert (nothing.graph.nodes, nothing.problems) == ((), {})
 
 
-def test_the_state_is_not_read_anew_each_time(parts: Parts, tmp_path: Path) -> None:
+def test_the_state_is_not_read_each_time(parts: Parts, tmp_path: Path) -> None:
     gatherer = Gatherer(Stack("local", tmp_path))
     before = gatherer.gather().graph
     parts.export = dict

@@ -1,4 +1,4 @@
-"""The document: complete, self-contained, and unmoved by what names and logs hold."""
+"""The HTML document: complete, self-contained, and safe with any names and logs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Parsed(HTMLParser):
         return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
 
 
-def test_everything_is_on_the_page() -> None:
+def test_every_fact_is_on_the_page() -> None:
     page = Parsed(render(ordinary()))
     for words in (
         "backend", "4 812 ms", "oracle cloud console", "3 hours old", "wipe", "89 s", "failed", "backend-generation",
@@ -51,7 +51,7 @@ def test_everything_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_hostile_content_makes_no_tag_no_script_and_no_link(live: bool) -> None:
+def test_hostile_content_makes_no_tag_script_or_link(live: bool) -> None:
     page = render(hostile(), live=live)
     page.encode()
     found = Parsed(page)
@@ -64,7 +64,7 @@ def test_hostile_content_makes_no_tag_no_script_and_no_link(live: bool) -> None:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_the_page_asks_for_nothing_from_anywhere(live: bool) -> None:
+def test_the_page_loads_nothing_from_elsewhere(live: bool) -> None:
     page = render(ordinary(), live=live)
     found = Parsed(page)
     assert all(address.startswith("data:image/svg+xml;base64,") for address in found.values("src"))
@@ -77,8 +77,8 @@ def test_the_page_asks_for_nothing_from_anywhere(live: bool) -> None:
     assert "url(" not in page
 
 
-def test_a_timeline_is_a_picture_of_its_own() -> None:
-    """Its style cannot reach the page, and no script in it is ever run."""
+def test_a_timeline_is_an_embedded_image() -> None:
+    """Its style does not affect the page, and no script in it is ever run."""
     (picture,) = Parsed(render(replace(ordinary(), runs=ordinary().runs[1:2]))).values("src")
     assert base64.b64decode(picture.partition(",")[2]).decode() == CHART
     evil = Run(id="x", kind="wipe", who="w", began="b", chart='"><script>alert(1)</script>\x00')
@@ -87,13 +87,13 @@ def test_a_timeline_is_a_picture_of_its_own() -> None:
     assert b"\x00" not in base64.b64decode(Parsed(page).values("src")[0].partition(",")[2])
 
 
-def test_an_empty_stack_says_what_to_type() -> None:
+def test_the_page_of_an_empty_stack_shows_the_next_commands() -> None:
     page = Parsed(render(Content(stack="staging", at="2026-11-22T01:12:44Z", level="down")))
     for words in ("pulumi up -s staging", "oracle deploy --stack staging", "oracle backup staging", "no resources"):
         assert words in page.text
 
 
-def test_a_section_that_cannot_be_read_says_why_beside_what_is_known() -> None:
+def test_a_section_that_cannot_be_read_shows_the_reason_and_known_facts() -> None:
     page = Parsed(render(replace(ordinary(), problems={"backups": "The bucket does not answer.", "runs": "Odd."})))
     assert "The bucket does not answer." in page.text
     assert "g3-20261121T230103Z-4f1a" in page.text
@@ -101,7 +101,7 @@ def test_a_section_that_cannot_be_read_says_why_beside_what_is_known() -> None:
     assert "Nothing has happened" not in empty.text
 
 
-def test_a_run_that_failed_says_why() -> None:
+def test_a_failed_run_shows_its_error() -> None:
     failed = replace(ordinary().runs[2], error="it was killed before its end")
     assert "it was killed before its end" in Parsed(render(replace(ordinary(), runs=[failed]))).text
 

@@ -1,4 +1,4 @@
-"""From a state to layers."""
+"""The graph of resources: from a state to layers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def needs(graph: Graph) -> set[str]:
     return {f"{who} > {whom}" for who, whom in graph.needs}
 
 
-def test_components_stand_for_their_resources_and_only_what_is_not_said_twice_is_a_line() -> None:
+def test_a_component_is_one_node_and_only_direct_dependencies_are_lines() -> None:
     graph = from_state(state())
     assert needs(graph) == {
         "backend > admin",
@@ -39,7 +39,7 @@ def test_components_stand_for_their_resources_and_only_what_is_not_said_twice_is
     assert not [name for name in sizes if "default" in name or "oracle-net-local" in name]
 
 
-def test_two_components_that_need_parts_of_one_another_are_drawn() -> None:
+def test_two_components_that_depend_on_each_other_are_drawn() -> None:
     first, second = urn("a:b:C", "first"), urn("a:b:C", "second")
     found = [
         resource("a:b:C", "first"),
@@ -68,19 +68,19 @@ def test_two_components_that_need_parts_of_one_another_are_drawn() -> None:
         },
     ],
 )
-def test_a_state_that_is_not_as_it_should_be_is_drawn_as_far_as_it_goes(broken: dict[str, Any]) -> None:
+def test_an_invalid_state_is_drawn_as_far_as_possible(broken: dict[str, Any]) -> None:
     graph = from_state(broken)
     assert len(layout(graph).layers) <= 2
     assert not graph.needs
 
 
-def test_a_resource_that_is_being_replaced_stands_once() -> None:
+def test_a_resource_that_is_being_replaced_is_one_node() -> None:
     old = {**resource("a:b:C", "x"), "delete": True}
     graph = from_state({"deployment": {"resources": [resource("a:b:C", "x"), old]}})
     assert [node.name for node in graph.nodes] == ["x"]
 
 
-def test_a_name_that_two_have_is_told_apart() -> None:
+def test_two_resources_with_one_name_are_distinguished() -> None:
     graph = from_state({"deployment": {"resources": [resource("a:b:C", "x"), resource("a:b:D", "x")]}})
     assert {node.name for node in graph.nodes} == {"x", urn("a:b:D", "x")}
 
@@ -94,7 +94,7 @@ def random_graph(seed: int) -> Graph:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_everything_stands_below_what_it_needs_and_lines_bend_in_every_layer_they_pass(seed: int) -> None:
+def test_each_node_is_below_its_dependencies_and_lines_pass_every_layer(seed: int) -> None:
     graph = random_graph(seed)
     placed = layout(graph)
     level = {place.key: number for number, layer in enumerate(placed.layers) for place in layer}
@@ -117,14 +117,14 @@ def crossings(placed: Layout) -> int:
     return count
 
 
-def test_lines_that_need_not_cross_do_not() -> None:
+def test_avoidable_line_crossings_are_avoided() -> None:
     nodes = [Node(name, "K") for name in ("a", "b", "c", "x", "y", "z")]
     assert crossings(layout(Graph(nodes, frozenset({("x", "c"), ("y", "b"), ("z", "a")})))) == 0
     assert crossings(layout(from_state(state()))) == 0
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_boxes_do_not_touch_and_no_line_passes_through_one(seed: int) -> None:
+def test_boxes_do_not_touch_and_no_line_crosses_a_box(seed: int) -> None:
     graph = random_graph(seed)
     pictures = draw(graph, {})
     assert pictures

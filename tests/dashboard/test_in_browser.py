@@ -1,4 +1,4 @@
-"""The page as a person sees it: on a laptop and on a phone, by day and by night."""
+"""The page in a browser: on laptop and phone, in light and dark colours."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def opened(browser: Browser, address: str, size: str, scheme: Scheme = "light") 
         ("hostile", "phone", "light"),
     ],
 )
-def test_a_file_is_whole_and_readable(tmp_path: Path, browser: Browser, scene: str, size: str, scheme: Scheme) -> None:
+def test_a_written_page_is_complete_and_readable(
+    tmp_path: Path, browser: Browser, scene: str, size: str, scheme: Scheme
+) -> None:
     file = tmp_path / "page.html"
     file.write_text(render(SCENES[scene]()), encoding="utf-8")
     with opened(browser, file.as_uri(), size, scheme) as (seen, asked):
@@ -89,7 +91,7 @@ def grown(content: Content, output: str) -> Content:
     return replace(content, level="down", runs=[replace(first, output=output), *content.runs[1:]])
 
 
-def test_what_happens_arrives_while_it_is_looked_at(browser: Browser) -> None:
+def test_new_events_appear_on_the_open_page(browser: Browser) -> None:
     stack = Stack()
     with served(stack) as server, visit(browser) as seen:
         seen.page.clock.install()
@@ -105,7 +107,7 @@ def test_what_happens_arrives_while_it_is_looked_at(browser: Browser) -> None:
         assert seen.problems == []
 
 
-def test_a_page_that_is_not_served_any_more_says_so(browser: Browser) -> None:
+def test_a_page_whose_server_has_stopped_says_so(browser: Browser) -> None:
     with visit(browser, "phone") as seen:
         seen.page.clock.install()
         with served(Stack()) as server:

@@ -1,4 +1,4 @@
-"""The page on loopback: for its own address only."""
+"""The server of the page on loopback: it answers only at its own address."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def server(made: Counted) -> Iterator[Server]:
         thread.join()
 
 
-def test_it_answers_at_its_address_alone(server: Server) -> None:
+def test_only_the_exact_address_is_answered(server: Server) -> None:
     assert ask("GET", server.address).text == "<p>1"
     base = f"http://127.0.0.1:{server.server_port}"
     for path in ("/", "/favicon.ico", server.path.upper(), server.path[:-2], f"{server.path}x", "/%00", "/é"):
@@ -61,17 +61,17 @@ def test_two_servers_have_different_addresses(server: Server, made: Counted) -> 
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", ""])
-def test_a_name_that_was_made_to_lead_here_is_refused(server: Server, made: Counted, host: str) -> None:
+def test_a_request_with_a_foreign_host_name_is_refused(server: Server, made: Counted, host: str) -> None:
     answer = ask("GET", server.address, headers={"host": host.format(port=server.server_port)})
     assert answer.status_code == 403
     assert made.count == 0
 
 
-def test_the_name_localhost_is_ours_too(server: Server) -> None:
+def test_the_host_name_localhost_is_accepted(server: Server) -> None:
     assert ask("GET", server.address, headers={"host": f"localhost:{server.server_port}"}).status_code == 200
 
 
-def test_headers_keep_others_out(server: Server) -> None:
+def test_security_headers_are_set(server: Server) -> None:
     for address in (server.address, server.address + "x"):
         headers = ask("GET", address).headers
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -82,7 +82,7 @@ def test_headers_keep_others_out(server: Server) -> None:
         assert "Python" not in headers["server"]
 
 
-def test_a_page_that_cannot_be_made_is_told(server: Server, made: Counted) -> None:
+def test_a_page_that_cannot_be_made_answers_503(server: Server, made: Counted) -> None:
     made.failure = UserError("There is no stack.", Remedy.RETRY)
     answer = ask("GET", server.address)
     assert (answer.status_code, answer.text) == (503, "There is no stack. Fix: run `oracle page --stack local`.\n")
@@ -90,7 +90,7 @@ def test_a_page_that_cannot_be_made_is_told(server: Server, made: Counted) -> No
     assert ask("GET", server.address).status_code == 200
 
 
-def test_those_who_ask_at_once_get_the_same() -> None:
+def test_concurrent_requests_share_one_page() -> None:
     made = Counted()
     pages = Pages(made.page, fresh=1000)
     threads = [threading.Thread(target=pages.page) for _ in range(8)]
@@ -101,11 +101,11 @@ def test_those_who_ask_at_once_get_the_same() -> None:
     assert made.count == 1
 
 
-def test_it_listens_on_loopback_only(server: Server) -> None:
+def test_the_server_listens_only_on_loopback(server: Server) -> None:
     assert server.socket.getsockname()[0] == "127.0.0.1"
 
 
-def test_a_port_in_use_is_told(made: Counted) -> None:
+def test_a_port_in_use_is_reported(made: Counted) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()
@@ -117,7 +117,7 @@ def test_a_port_in_use_is_told(made: Counted) -> None:
     )
 
 
-def test_a_request_that_is_no_http_does_not_end_it(server: Server) -> None:
+def test_an_invalid_http_request_does_not_stop_the_server(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
         connection.sendall(b"\x16\x03\x01nonsense\r\n\r\n")
         assert connection.recv(100)

@@ -1,4 +1,4 @@
-"""Adoption: a network made by hand becomes a stack, and its first release moves it, while people use it. One story."""
+"""A network made by hand is adopted, and its first release moves it. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def api_url(hand: HandMade) -> str:
     return str(hand.project.config["oracle-net:workersUrl"]).format(script="oracle-universe-api")
 
 
-def test_a_dry_run_tells_and_changes_nothing(hand: HandMade) -> None:
+def test_a_dry_run_lists_the_adoption_and_changes_nothing(hand: HandMade) -> None:
     before, file = hand.running(), hand.project.stack_file.read_text()
     told = hand.project.oracle("adopt", "local", "--dry-run").well().output
     for word in (
@@ -51,14 +51,14 @@ def test_a_dry_run_tells_and_changes_nothing(hand: HandMade) -> None:
     assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
 
 
-def test_an_unknown_password_is_not_guessed(hand: HandMade) -> None:
+def test_adoption_without_a_known_password_is_refused(hand: HandMade) -> None:
     before = hand.running()
     refused = hand.project.oracle("adopt", "local", "--yes").failed().output
     assert f"The password of {EMAIL} is not known" in refused
     assert hand.running() == before
 
 
-def test_a_wrong_password_is_refused_before_anything_is_written(hand: HandMade) -> None:
+def test_adoption_with_a_wrong_password_is_refused_and_writes_nothing(hand: HandMade) -> None:
     before = hand.running()
     hand.configure_password("not-" + PASSWORD)
     file = hand.project.stack_file.read_text()
@@ -68,7 +68,7 @@ def test_a_wrong_password_is_refused_before_anything_is_written(hand: HandMade) 
     assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
 
 
-def test_code_with_the_backends_address_in_it_is_not_adopted(hand: HandMade) -> None:
+def test_code_with_the_backends_address_is_not_adopted(hand: HandMade) -> None:
     [app] = hand.project.api("GET", "/v2/apps")["apps"]
     host = urlsplit(app["live_url"]).hostname
     assert host
@@ -97,7 +97,7 @@ def changed(path: Path, line: str) -> Iterator[None]:
         path.write_text(before)
 
 
-def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandMade) -> None:
+def test_an_interrupted_adoption_deletes_nothing(hand: HandMade) -> None:
     before = hand.running()
     hand.configure_password(PASSWORD)
     hand.project.fault(path="/v2/uptime/checks", method="POST", status=422, body={"message": "not now"}, count=1)
@@ -109,7 +109,7 @@ def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandM
     assert '"protect":true' in state
 
 
-def test_an_adoption_changes_nothing_that_runs(hand: HandMade) -> None:
+def test_an_adoption_does_not_change_running_resources(hand: HandMade) -> None:
     project = hand.project
     hand.configure_password(PASSWORD)
     before = hand.running()
@@ -124,7 +124,7 @@ def test_an_adoption_changes_nothing_that_runs(hand: HandMade) -> None:
     assert "made by hand" in project.oracle("status").well().output
 
 
-def test_the_first_releases_move_it_while_people_use_it(hand: HandMade) -> None:
+def test_the_first_releases_move_the_network_without_losing_writes(hand: HandMade) -> None:
     project, before = hand.project, hand.running()
     with load.running(api_url(hand), "release") as under:
         project.oracle("deploy", "api", "web", "universe", "--yes").well()

@@ -1,4 +1,4 @@
-"""Adoption of an app that App Platform builds from GitHub at each push, with alerts: refused, switched, released.
+"""Adoption of an app that App Platform builds from GitHub, with alerts. One story: the tests run in order.
 
 The app is made and changed through DigitalOcean's own client, as by doctl.
 """
@@ -111,7 +111,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
         project.stop()
 
 
-def test_an_app_that_a_push_deploys_is_not_adopted(built: Built) -> None:
+def test_an_app_with_deploy_on_push_is_not_adopted(built: Built) -> None:
     project, before = built.hand.project, built.hand.running()
     refused = " ".join(project.oracle("adopt", "local", "--yes").failed().output.split())
     assert f"Each push to {SOURCE} deploys jellyfish-app outside Pulumi on an empty disk" in refused
@@ -126,7 +126,7 @@ def test_an_app_that_a_push_deploys_is_not_adopted(built: Built) -> None:
     assert built.hand.running() != before
 
 
-def test_a_dry_run_tells_what_the_first_release_changes(built: Built) -> None:
+def test_a_dry_run_lists_the_changes_of_the_first_release(built: Built) -> None:
     built.client.apps.update(built.app()["id"], {"spec": built.spec(deploy_on_push=False)})
     built.hand.served(built.app()["id"])
     told = " ".join(built.hand.project.oracle("adopt", "local", "--dry-run").well().output.split())
@@ -136,7 +136,7 @@ def test_a_dry_run_tells_what_the_first_release_changes(built: Built) -> None:
     assert "FIVE_MINUTES" in told
 
 
-def test_an_adoption_changes_nothing_and_a_push_deploys_nothing(built: Built) -> None:
+def test_an_adoption_changes_nothing_and_a_push_then_deploys_nothing(built: Built) -> None:
     project, before = built.hand.project, built.hand.running()
     built.hand.configure_password(PASSWORD)
     with load.running(api_url(project), "adoption") as under:
@@ -153,7 +153,7 @@ def test_an_adoption_changes_nothing_and_a_push_deploys_nothing(built: Built) ->
     assert f"jellyfish-app is built from {SOURCE} at commit {commit}, by App Platform" in status
 
 
-def test_the_first_release_carries_its_data_and_its_alerts(built: Built) -> None:
+def test_the_first_release_migrates_the_data_and_the_alerts(built: Built) -> None:
     project = built.hand.project
     with load.running(api_url(project), "release") as under:
         project.oracle("deploy", "api", "web", "universe", "--yes").well()
@@ -172,7 +172,7 @@ def test_the_first_release_carries_its_data_and_its_alerts(built: Built) -> None
     assert built.destinations() == {"DEPLOYMENT_FAILED": TO["emails"], "CPU_UTILIZATION": TO["emails"]}
 
 
-def test_nothing_is_left_to_do_and_a_push_deploys_nothing(built: Built) -> None:
+def test_after_the_first_release_an_update_and_a_push_change_nothing(built: Built) -> None:
     project, before = built.hand.project, built.hand.running()
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
     assert "local: no drift." in project.oracle("drift", "local").well().output

@@ -1,7 +1,4 @@
-"""Services that have no route of the reference services': deployed, released, wiped and undone, and healthy throughout.
-
-One story.
-"""
+"""Services without the routes of the reference services can be operated too. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -78,7 +75,7 @@ def write(project: Project, title: str) -> None:
     )
 
 
-def test_up_ends_well_and_is_quiet_the_next_time(project: Project) -> None:
+def test_up_succeeds_and_the_second_up_changes_nothing(project: Project) -> None:
     done = project.oracle("up").well()
     assert "Built: api" in done.output
     assert "does not answer" not in done.output
@@ -89,7 +86,7 @@ def test_up_ends_well_and_is_quiet_the_next_time(project: Project) -> None:
     assert (rows["api"]["answer"], rows["api"]["says"]) == ("404", None)
 
 
-def test_a_declared_health_is_asked_and_its_words_are_shown(project: Project) -> None:
+def test_the_declared_health_path_is_requested_and_its_answer_shown(project: Project) -> None:
     project.edit(
         project.stack_file.name,
         "      entry: dist/worker.js\n",
@@ -102,14 +99,14 @@ def test_a_declared_health_is_asked_and_its_words_are_shown(project: Project) ->
     assert f"{project.outputs()['apiUrl']}/ping" in targets
 
 
-def test_a_deploy_of_the_api_alone(project: Project) -> None:
+def test_the_api_can_be_deployed_alone(project: Project) -> None:
     project.edit("services/plain_api/src/worker.js", "1.4.2", "1.4.3")
     document = json.loads(project.oracle("deploy", "api", "--yes", "--json").well().output)
     assert {each["service"]: each["answer"] for each in document["services"]}["api"] == "ok"
     assert assert_healthy(project)["api"]["says"] == "version 1.4.3, release spring"
 
 
-def test_a_release_a_wipe_and_its_undo(project: Project) -> None:
+def test_a_release_a_wipe_and_its_undo_work(project: Project) -> None:
     write(project, "Before")
     project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
     for command, held in (
@@ -123,7 +120,7 @@ def test_a_release_a_wipe_and_its_undo(project: Project) -> None:
     assert_quiet(project.oracle("up"))
 
 
-def test_a_rollback_and_a_promotion_to_another_stack(project: Project) -> None:
+def test_a_rollback_and_a_promotion_to_another_stack_work(project: Project) -> None:
     project.oracle("rollback", "local", "--yes").well()
     assert_healthy(project)
     other = project.on("next")
@@ -136,7 +133,7 @@ def test_a_rollback_and_a_promotion_to_another_stack(project: Project) -> None:
     project.pulumi("config", "rm", "oracle-net:receipt", "--stack", "local").well()
 
 
-def test_a_server_s_error_is_named(project: Project) -> None:
+def test_a_server_error_of_a_service_is_reported(project: Project) -> None:
     project.edit(
         "services/plain_api/src/worker.js",
         '    if (pathname === "/ping") return',

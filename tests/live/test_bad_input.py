@@ -1,4 +1,4 @@
-"""Bad input: one sentence naming what is wrong and the next command, a failing exit status, and nothing changed."""
+"""Bad input is refused in one sentence and changes nothing. Each test can run alone; the last ones stop the cloud."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ MISSING = (
 )
 
 
-def test_a_missing_key_of_the_configuration(project: Project) -> None:
-    """By both ways in; every other sentence of this kind comes from the same place (tests/unit/test_settings.py)."""
+def test_a_missing_configuration_key_is_refused(project: Project) -> None:
+    """By `oracle up` and by `pulumi up`; all such sentences come from one place (tests/unit/test_settings.py)."""
     with unchanged(project), config(project, "  oracle-net:adminEmail: admin@oracle.localhost\n", ""):
         with unchanged(project, whole=True):
             assert_fails_with(project.oracle("up"), MISSING)
@@ -144,14 +144,14 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
     ],
     ids=["malformed", "unknown", "too long", "plain secret"],
 )
-def test_a_bad_key_of_the_configuration(project: Project, old: str, new: str, sentence: str) -> None:
+def test_a_bad_configuration_key_is_refused(project: Project, old: str, new: str, sentence: str) -> None:
     with unchanged(project, whole=True), config(project, old, new):
         done = project.oracle("up")
     assert_fails_with(done, sentence)
     assert "planted" not in done.output
 
 
-def test_a_file_that_is_not_yaml(project: Project) -> None:
+def test_a_stack_file_that_is_not_yaml_is_refused(project: Project) -> None:
     with unchanged(project, whole=True), config(project, "config:", "config: ["):
         assert_fails_with(
             project.oracle("up"),
@@ -160,7 +160,7 @@ def test_a_file_that_is_not_yaml(project: Project) -> None:
         )
 
 
-def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Project) -> None:
+def test_the_cause_of_a_failed_update_is_the_last_line(project: Project) -> None:
     with unchanged(project), moved_away(project, "services/web/public"):
         assert_fails_with(
             project.oracle("up"),
@@ -169,7 +169,7 @@ def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Proj
         )
 
 
-def test_a_build_that_fails(project: Project) -> None:
+def test_a_failed_build_shows_the_end_of_its_log(project: Project) -> None:
     failing = '    build: "seq 100 199; echo no compiler >&2; exit 7"\n    createTimeout'
     for command in ("build", "up"):
         with unchanged(project, whole=True), config(project, "    createTimeout", failing):
@@ -187,7 +187,7 @@ def test_a_build_that_fails(project: Project) -> None:
     assert log.startswith("100\n101\n")
 
 
-def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Project) -> None:
+def test_a_missing_checkout_and_an_unknown_service_are_refused(project: Project) -> None:
     with config(project, "      path: services/web", "      path: services/elsewhere\n      build: make"):
         assert_fails_with(
             project.oracle("build"),
@@ -205,7 +205,7 @@ def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Projec
 @pytest.mark.parametrize(
     "command", [["env", "nowhere"], ["down", "nowhere"], ["cloud", "status", "--stack", "nowhere"]], ids=" ".join
 )
-def test_a_stack_that_does_not_exist(project: Project, command: list[str]) -> None:
+def test_a_missing_stack_is_refused(project: Project, command: list[str]) -> None:
     assert_fails_with(
         project.oracle(*command),
         r"There is no stack nowhere: Pulumi\.nowhere\.yaml does not .* `oracle up nowhere` to .*",
@@ -215,7 +215,7 @@ def test_a_stack_that_does_not_exist(project: Project, command: list[str]) -> No
 @pytest.mark.parametrize(
     "variable", ["DIGITALOCEAN_TOKEN", pytest.param("CLOUDFLARE_API_TOKEN", marks=pytest.mark.slow)]
 )
-def test_a_wrong_token(project: Project, variable: str) -> None:
+def test_a_wrong_token_is_reported(project: Project, variable: str) -> None:
     wrong = "planted-wrong-token-of-the-right-length-and-form"
     sentence = r'The local cloud at \S+ refuses the token\. Fix: run `eval "\$\(oracle env STACK\)"`\.'
     with unchanged(project):
@@ -224,7 +224,7 @@ def test_a_wrong_token(project: Project, variable: str) -> None:
     assert wrong not in done.output
 
 
-def test_a_wrong_token_in_the_shell_does_not_reach_oracle(project: Project) -> None:
+def test_a_wrong_token_in_the_shell_does_not_affect_oracle(project: Project) -> None:
     digest = r"sha256:[0-9a-f]{64}\n"
     project.environment["DIGITALOCEAN_TOKEN"] = "planted-wrong-token"
     try:
@@ -233,7 +233,7 @@ def test_a_wrong_token_in_the_shell_does_not_reach_oracle(project: Project) -> N
         project.environment.clear()
 
 
-def test_a_wrong_passphrase(project: Project) -> None:
+def test_a_wrong_passphrase_is_reported_by_the_engine(project: Project) -> None:
     with unchanged(project, whole=True):
         done = project.pulumi("up", "--yes", "--stack", "local", PULUMI_CONFIG_PASSPHRASE="wrong").failed()
         assert done.output.rstrip() == (
@@ -242,7 +242,7 @@ def test_a_wrong_passphrase(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_a_salt_of_another_passphrase(project: Project) -> None:
+def test_a_salt_of_another_passphrase_is_reported(project: Project) -> None:
     salt = re.findall(r"encryptionsalt: .*", project.stack_file.read_text())[0]
     with unchanged(project, whole=True), config(project, salt, ANOTHER_SALT):
         assert_fails_with(
@@ -254,7 +254,7 @@ def test_a_salt_of_another_passphrase(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_an_app_name_that_is_taken(project: Project) -> None:
+def test_a_taken_app_name_is_refused(project: Project) -> None:
     image = {"registry_type": "DOCKER_HUB", "registry": "somebody", "repository": "else", "tag": "1"}
     spec = {"name": "jellyfish-app-g2", "region": "sgp", "services": [{"name": "other", "image": image}]}
     other = project.api("POST", "/v2/apps", {"spec": spec})["app"]["id"]
@@ -273,7 +273,7 @@ def test_an_app_name_that_is_taken(project: Project) -> None:
     project.up().well()
 
 
-def test_a_second_up_says_who_is_at_work(project: Project) -> None:
+def test_a_second_up_names_the_process_of_the_first(project: Project) -> None:
     first = project.start_oracle("up")
     locks = project.root / ".oracle/pulumi/local/state/.pulumi/locks"
     until(lambda: list(locks.rglob("*.json")), "the first update holds the lock", seconds=60)
@@ -323,7 +323,7 @@ def edge_port(project: Project) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("port", [control_port, edge_port], ids=["control", "edge"])
-def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None:
+def test_a_port_in_use_is_reported(stopped: Project, port: Callable[[Project], int]) -> None:
     number, before = port(stopped), stopped.state_file.read_bytes()
     with taken(number):
         assert_fails_with(
@@ -336,7 +336,7 @@ def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None
 
 
 @pytest.mark.slow
-def test_the_local_cloud_does_not_run(stopped: Project) -> None:
+def test_a_stopped_local_cloud_is_reported(stopped: Project) -> None:
     for command in (["cloud", "status"], ["image", "push", "services/backend"]):
         assert_fails_with(stopped.oracle(*command), NOT_RUNNING)
     before = held(stopped)

@@ -1,4 +1,4 @@
-"""Two environments, and what goes wrong between them: one sentence, nothing half done, and the same command goes on.
+"""Failures of a promotion between two stacks; the same command continues. Each test can run alone.
 
 Staging has a release that prod does not have; the tests leave both stacks able to go on.
 """
@@ -114,7 +114,7 @@ def proven(environments: Environments) -> None:
 @pytest.mark.parametrize(
     "written", [{"version": 5}, {"features": ["hooks", "of-a-later-engine"]}], ids=["version", "feature"]
 )
-def test_a_state_of_a_newer_engine(environments: Environments, written: dict[str, Any]) -> None:
+def test_a_state_of_a_newer_engine_is_refused(environments: Environments, written: dict[str, Any]) -> None:
     prod = environments.prod
     newer = (
         r"A newer engine than this one has written the state of {}\. Fix: run `git pull && make tools` to get the "
@@ -138,7 +138,7 @@ def test_a_state_of_a_newer_engine(environments: Environments, written: dict[str
         )
 
 
-def test_a_damaged_state(environments: Environments) -> None:
+def test_a_damaged_state_is_refused(environments: Environments) -> None:
     prod = environments.prod
     before = prod.state_file.read_bytes()
     prod.state_file.write_bytes(before[: len(before) // 2])
@@ -153,7 +153,7 @@ def test_a_damaged_state(environments: Environments) -> None:
         prod.state_file.write_bytes(before)
 
 
-def test_a_lock_that_somebody_holds(environments: Environments, tmp_path: Path) -> None:
+def test_a_held_lock_is_reported_with_its_holder(environments: Environments, tmp_path: Path) -> None:
     with holder(environments.prod, tmp_path) as pid, untouched(*environments):
         for command in EVERY:
             assert_fails_with(
@@ -164,7 +164,7 @@ def test_a_lock_that_somebody_holds(environments: Environments, tmp_path: Path) 
             )
 
 
-def test_nothing_to_promote_and_nothing_to_go_back_to(environments: Environments) -> None:
+def test_promotion_and_rollback_without_a_release_are_refused(environments: Environments) -> None:
     staging, prod = environments
     empty = staging.root / "Pulumi.empty.yaml"
     with untouched(*environments):
@@ -182,8 +182,8 @@ def test_nothing_to_promote_and_nothing_to_go_back_to(environments: Environments
     assert not empty.exists()
 
 
-def test_a_token_that_ends_in_the_middle(environments: Environments) -> None:
-    """The new backend is there, and its cloud says no more: then Cloudflare refuses the upload."""
+def test_a_token_that_expires_during_a_promotion_is_reported(environments: Environments) -> None:
+    """The new backend exists when DigitalOcean refuses the token; the second time Cloudflare refuses the upload."""
     prod = environments.prod
     release(environments, "first", "backend", "web")
     refused = (
@@ -203,8 +203,8 @@ def test_a_token_that_ends_in_the_middle(environments: Environments) -> None:
     proven(environments)
 
 
-def test_a_token_that_ends_before_anything_has_changed(environments: Environments) -> None:
-    """The preview goes without a look at the clouds, the update begins with one."""
+def test_a_token_that_expires_before_the_first_change_changes_nothing(environments: Environments) -> None:
+    """The preview does not ask the clouds; the update starts with a refresh."""
     prod = environments.prod
     release(environments, "second", "web")
     prod.fault(method="GET", path="/v2/uptime/checks/*", status=401, count=1000)
@@ -221,8 +221,8 @@ def test_a_token_that_ends_before_anything_has_changed(environments: Environment
     proven(environments)
 
 
-def test_killed_between_the_yes_and_the_first_change(environments: Environments) -> None:
-    """Nobody is left to put the file back: the receipt stays, status says so, and the same command goes on."""
+def test_a_promotion_killed_before_its_first_change_can_be_repeated(environments: Environments) -> None:
+    """No process restores the file: the receipt stays, `oracle status` reports it, and the same command continues."""
     prod = environments.prod
     release(environments, "third", "web")
     runs, before = prod.root / ".oracle/runs", prod.stack_file.read_bytes()
@@ -244,7 +244,7 @@ def test_killed_between_the_yes_and_the_first_change(environments: Environments)
     proven(environments)
 
 
-def test_bytes_that_were_lost_on_the_way_are_not_built_anew(environments: Environments) -> None:
+def test_lost_bytes_of_a_release_are_not_built_again(environments: Environments) -> None:
     staging, prod = environments
     release(environments, "fourth", "web")
     shutil.rmtree(staging.root / ".oracle/releases")

@@ -1,4 +1,4 @@
-"""Two of the runs of `make chaos`: a kill -9 and a refused call, each at a bad moment of a wipe."""
+"""Two runs of `make chaos`: a kill -9 and a refused call during a wipe. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def assert_put_right(row: Row, ended: str) -> None:
 
 
 @pytest.mark.slow
-def test_everything_killed_while_the_new_backend_starts(project: Project) -> None:
+def test_a_kill_of_all_processes_while_the_new_backend_starts_is_repaired(project: Project) -> None:
     assert_put_right(Runner(project).killed(WIPE, Kill("everything", STARTING)), "killed")
 
 
 @pytest.mark.slow
-def test_a_backup_that_cannot_be_fetched_keeps_the_old_backend(project: Project) -> None:
+def test_a_backup_that_cannot_be_downloaded_does_not_delete_the_backend(project: Project) -> None:
     download = Call("GET", "/api/backups/*", APPS, 1, 1)
     assert_put_right(Runner(project).faulty(WIPE, download), "failed")

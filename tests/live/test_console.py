@@ -1,4 +1,4 @@
-"""`oracle console`: commands and a session in the backend's container, as a script and as a person use them."""
+"""`oracle console` in the backend's container, used by scripts and people. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def run(project: Project, *command: str) -> Done:
     return project.oracle("console", "backend", "--", *command)
 
 
-def test_status_and_output_are_the_command_s_whatever_its_length(project: Project) -> None:
+def test_a_long_command_returns_its_status_and_output(project: Project) -> None:
     script = "ls -d pb_data; printf 'grüße € 漢字\\n\\n\\t'; printf %s \"$1\"; exit 7"
     done = run(project, "sh", "-c", script, "sh", "x" * 20_000)
     assert (done.status, done.output) == (7, f"pb_data\ngrüße € 漢字\n\n\t{'x' * 20_000}")
 
 
-def test_a_component_s_own_name_much_output_and_the_local_input(project: Project) -> None:
+def test_the_component_name_works_and_local_input_is_not_consumed(project: Project) -> None:
     service = project.config["oracle-net:backend"]["service"]
     print_much = 'i=0; while [ $i -lt 4000 ]; do echo "line $i $1"; i=$((i+1)); done'
     words = [sys.executable, "-m", "cli", "console", service, "--", "sh", "-c", print_much, "sh", "é" * 20]
@@ -56,7 +56,7 @@ def test_a_component_s_own_name_much_output_and_the_local_input(project: Project
     assert left.stdout.decode() == f"{lines}not for it"
 
 
-def test_output_that_nobody_reads_ends_the_command(project: Project) -> None:
+def test_the_command_ends_when_its_output_is_no_longer_read(project: Project) -> None:
     words = [sys.executable, "-m", "cli", "console", "backend", "--", "sh", "-c", "echo pid=$$.; exec yes"]
     left = subprocess.run(
         ["sh", "-c", '{ "$@"; echo "status $?" >&2; } | head -n 1', "sh", *words],
@@ -78,7 +78,7 @@ def test_a_command_reads_the_database(project: Project) -> None:
     assert project.config["oracle-net:adminEmail"] in done.output
 
 
-def test_control_c_goes_to_the_remote_command(project: Project) -> None:
+def test_control_c_is_sent_to_the_remote_command(project: Project) -> None:
     script = "trap 'echo told; exit 9' INT; echo ready; while :; do sleep 0.05; done"
     with project.start_oracle("console", "backend", "--", "sh", "-c", script) as local:
         assert local.stdout
@@ -143,7 +143,7 @@ def session(project: Project) -> Iterator[Person]:
         os.close(master)
 
 
-def test_a_session_at_a_terminal(project: Project) -> None:
+def test_a_session_works_at_a_terminal(project: Project) -> None:
     with session(project) as person:
         before = person.settings()
         person.type("echo $((40+2)); ls -d pb_data; stty size\r")
@@ -161,7 +161,7 @@ def test_a_session_at_a_terminal(project: Project) -> None:
 
 
 def test_a_session_ends_with_its_container(project: Project) -> None:
-    """The backend is replaced by a restart, its disk empty, while somebody is at it: the module's last test."""
+    """The backend is restarted with an empty disk during the session: the module's last test."""
     with session(project) as person:
         before = person.settings()
         person.type("echo $((40+2))\r")

@@ -1,4 +1,4 @@
-"""The look at the open files of running databases, tried on this process's own."""
+"""The check for open deleted database files, on this process's own files. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_deleted_wal_is_found_while_the_database_is_open(tmp_path: Path) -> No
         assert gone == [f"{database}-wal (deleted)"]
 
 
-def test_temporary_files_are_no_databases() -> None:
+def test_deleted_temporary_files_are_not_databases() -> None:
     assert not is_deleted_database("/disk/pb_data/etilqs_2f8a (deleted)")
     assert not is_deleted_database("/disk/pb_data/data.db-wal")
     assert is_deleted_database("/disk/pb_data/auxiliary.db-shm (deleted)")

@@ -1,4 +1,4 @@
-"""What was changed by hand is drift, also after a refused update; each advice, tried to its end, ends its finding."""
+"""Manual changes are drift, also after a refused update; the advised command repairs each. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def ends(project: Project, command: str) -> None:
     assert_quiet(project.up())
 
 
-def test_a_worker_uploaded_by_wrangler_stays_drift_after_a_refresh(project: Project) -> None:
+def test_a_worker_uploaded_by_hand_stays_drift_after_a_refresh(project: Project) -> None:
     metadata = {"main_module": "w.js", "compatibility_date": "2025-01-01", "bindings": []}
     module = b'export default { fetch: () => new Response("by hand") };'
     files = {
@@ -108,7 +108,7 @@ def test_a_worker_uploaded_by_wrangler_stays_drift_after_a_refresh(project: Proj
     assert_quiet(project.up())
 
 
-def test_a_worker_rolled_back_gets_its_traffic_back(project: Project) -> None:
+def test_a_rolled_back_worker_gets_its_traffic_back(project: Project) -> None:
     first = active(project, UNIVERSE)
     project.edit("services/universe/public/index.html", "<body", '<body data-another="yes"')
     project.up().well()
@@ -121,14 +121,14 @@ def test_a_worker_rolled_back_gets_its_traffic_back(project: Project) -> None:
     ends(project, "oracle drift local --repair")
 
 
-def test_a_switch_is_put_back_by_an_update(project: Project) -> None:
+def test_a_disabled_workers_dev_address_is_restored_by_an_update(project: Project) -> None:
     cloudflare(project, "POST", f"/scripts/{WEB}/subdomain", {"enabled": False, "previews_enabled": False})
     [found] = status(project)["findings"]
     assert (found["about"], found["next"]) == ("web", "oracle up local")
     ends(project, found["next"])
 
 
-def test_an_uptime_check_is_put_back_by_an_update(project: Project) -> None:
+def test_a_disabled_uptime_check_is_restored_by_an_update(project: Project) -> None:
     check = next(each for each in project.api("GET", "/v2/uptime/checks")["checks"] if "web" in each["name"])
     project.api("PUT", f"/v2/uptime/checks/{check['id']}", {**check, "enabled": False})
     [found] = status(project)["findings"]
@@ -147,6 +147,6 @@ def test_a_replaced_container_without_known_records_gets_its_logins_by_an_update
     ends(project, found["next"])
 
 
-def test_the_site_answers_as_before(project: Project) -> None:
+def test_the_site_still_answers(project: Project) -> None:
     with client() as http:
         assert http.get(project.outputs()["webUrl"]).status_code == 200

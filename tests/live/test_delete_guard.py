@@ -1,7 +1,4 @@
-"""No backend goes without a verified backup, whoever asks; and what cannot be done is refused before anything changes.
-
-One project, in this order: the last tests take it down.
-"""
+"""The delete guard: no backend is deleted without a verified backup. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -55,7 +52,7 @@ def typed(project: Project, answer: str, *arguments: str) -> Done:
     return Done(process.returncode, output)
 
 
-def test_nobody_is_asked_who_is_not_there_and_a_wrong_name_changes_nothing(project: Project) -> None:
+def test_a_wipe_without_confirmation_or_with_a_wrong_name_changes_nothing(project: Project) -> None:
     network.say(project, "planted")
     with untouched(project):
         done = project.oracle("wipe").failed()
@@ -64,7 +61,7 @@ def test_nobody_is_asked_who_is_not_there_and_a_wrong_name_changes_nothing(proje
         assert "That is not the stack's name, so nothing was changed." in typed(project, "prod", "wipe").failed().output
 
 
-def test_a_generation_lowered_by_hand(project: Project) -> None:
+def test_a_lower_generation_is_refused(project: Project) -> None:
     before = project.stack_file.read_bytes()
     set_config(project, "generation", "2")
     project.up().well()
@@ -77,7 +74,7 @@ def test_a_generation_lowered_by_hand(project: Project) -> None:
     assert before != project.stack_file.read_bytes()
 
 
-def test_a_restore_of_what_is_not_there(project: Project) -> None:
+def test_a_restore_of_a_missing_backup_is_refused(project: Project) -> None:
     set_config(project, "restoreFrom", "local-g1-no-such")
     with untouched(project):
         done = project.up().failed()
@@ -94,7 +91,7 @@ def test_a_restore_of_what_is_not_there(project: Project) -> None:
         assert "oracle backups" in project.oracle("restore", "local-g1-no-such", "--yes").failed().output
 
 
-def test_a_damaged_backup_is_refused_before_anything_changes(project: Project) -> None:
+def test_a_damaged_backup_is_refused_before_any_change(project: Project) -> None:
     kept = network.backups(project)[0]["id"]
     file = project.root / f".oracle/backups/organization/oracle-net/local/{kept}.zip"
     whole = file.read_bytes()
@@ -107,7 +104,7 @@ def test_a_damaged_backup_is_refused_before_anything_changes(project: Project) -
     assert network.titles(project) == {"planted"}
 
 
-def test_an_encrypted_backup_opens_with_its_own_key_only(project: Project) -> None:
+def test_an_encrypted_backup_opens_only_with_its_own_key(project: Project) -> None:
     set_config(project, "backupKey", new_key(), "--secret")
     mine = project.stack_file.read_bytes()
     done = project.oracle("backup").well()
@@ -122,7 +119,7 @@ def test_an_encrypted_backup_opens_with_its_own_key_only(project: Project) -> No
     project.stack_file.write_bytes(mine)
 
 
-def test_a_bucket_that_cannot_be_reached(project: Project) -> None:
+def test_an_unreachable_bucket_prevents_a_wipe(project: Project) -> None:
     before = project.stack_file.read_bytes()
     set_config(project, "backup.store", "s3://oracle/backups", "--path")
     set_config(project, "backup.endpoint", f"http://127.0.0.1:{free_port()}", "--path")
@@ -135,7 +132,7 @@ def test_a_bucket_that_cannot_be_reached(project: Project) -> None:
     project.stack_file.write_bytes(before)
 
 
-def test_backups_in_a_bucket(project: Project, bucket: str) -> None:
+def test_backups_can_be_stored_in_a_bucket(project: Project, bucket: str) -> None:
     before = project.stack_file.read_bytes(), network.titles(project)
     set_config(project, "backup.store", "s3://oracle/backups", "--path")
     set_config(project, "backup.endpoint", bucket, "--path")
@@ -170,7 +167,7 @@ def bucket(s3: str) -> str:
     return s3
 
 
-def test_an_app_that_cannot_be_deleted_stays_and_goes_with_the_next_up(project: Project) -> None:
+def test_an_app_that_cannot_be_deleted_is_deleted_by_the_next_up(project: Project) -> None:
     before = network.apps(project)
     project.fault(method="DELETE", path="/v2/apps/*", status=403, count=1)
     project.oracle("wipe", "--yes").failed()
@@ -179,7 +176,7 @@ def test_an_app_that_cannot_be_deleted_stays_and_goes_with_the_next_up(project: 
     assert len(network.apps(project)) == 1
 
 
-def test_data_without_a_backup_goes_when_the_name_was_typed(project: Project) -> None:
+def test_a_wipe_without_a_backup_needs_the_typed_stack_name(project: Project) -> None:
     network.say(project, "unloved")
     before = network.backups(project)
     done = typed(project, "local", "wipe", "--no-backup").well()
@@ -188,7 +185,7 @@ def test_data_without_a_backup_goes_when_the_name_was_typed(project: Project) ->
     assert network.titles(project) == set()
 
 
-def test_a_program_without_the_backend_keeps_it_or_backs_it_up(project: Project, tmp_path: Path) -> None:
+def test_a_program_without_the_backend_does_not_delete_it_without_a_backup(project: Project, tmp_path: Path) -> None:
     network.say(project, "last words")
     program = project.root / "__main__.py"
     whole = program.read_text()

@@ -1,4 +1,4 @@
-"""`oracle deploy`, `runs`, `logs`, `timeline`: one service alone, and a terminal closed meanwhile. One story."""
+"""`oracle deploy`, `runs`, `logs` and `timeline`, with a closed terminal. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Screen:
         self._thread.join()
 
 
-def test_without_a_terminal_nobody_agrees(project: Project) -> None:
+def test_a_deploy_without_a_terminal_needs_the_option_yes(project: Project) -> None:
     told = project.oracle("deploy", "web", "--stack", "local").failed().output
     assert told == (
         "oracle: There is no terminal to ask for confirmation, so nothing was changed. Fix: run `oracle deploy web "
@@ -101,7 +101,7 @@ def test_without_a_terminal_nobody_agrees(project: Project) -> None:
     assert "There is no service wbe" in project.oracle("deploy", "wbe", "--yes").failed().output
 
 
-def test_one_service_is_deployed_and_the_others_keep_what_they_run(project: Project) -> None:
+def test_one_service_is_deployed_and_the_others_do_not_change(project: Project) -> None:
     before, code = project.outputs()["release"], module(project)
     project.edit("services/web/public/index.html", "</body>", "<!-- another --></body>")
     project.edit("services/api/src/worker.js", "/**", "// another\n/**")
@@ -123,7 +123,7 @@ def test_one_service_is_deployed_and_the_others_keep_what_they_run(project: Proj
 
 
 @pytest.mark.slow
-def test_a_terminal_closed_in_the_middle_and_the_run_followed_from_another(project: Project, tmp_path: Path) -> None:
+def test_a_run_continues_when_its_terminal_is_closed(project: Project, tmp_path: Path) -> None:
     before, code = project.outputs(), module(project)
     project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
     project.edit("services/api/src/worker.js", "/**", "// meanwhile\n/**")
@@ -172,7 +172,7 @@ def assert_drawn(project: Project, run: str, chart: Path) -> None:
 
 
 @pytest.mark.slow
-def test_everything_at_once_without_waiting_for_it(project: Project) -> None:
+def test_all_services_are_deployed_in_parallel_where_possible(project: Project) -> None:
     project.edit("services/backend/entrypoint.sh", "exec ", "echo released again\nexec ")
     project.edit("services/api/src/worker.js", "/**", "// at once\n/**")
     project.edit("services/universe/public/index.html", "</body>", "<!-- another --></body>")
@@ -214,7 +214,7 @@ def test_ctrl_c_ends_builds_too(project: Project) -> None:
         project.edit("Pulumi.local.yaml", "      build: sleep 601\n", "")
 
 
-def test_no_run_holds_a_secret(project: Project) -> None:
+def test_no_run_contains_a_secret(project: Project) -> None:
     tokens = project.tokens()
     secrets = {name: tokens[name] for name in ("digitalocean", "cloudflare")}
     secrets["password"] = str(project.outputs()["adminPassword"])

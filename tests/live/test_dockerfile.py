@@ -1,4 +1,4 @@
-"""From a Dockerfile to production: built, pushed, deployed, promoted by digest, rolled back. One story.
+"""From a Dockerfile to production: build, push, deploy, promote, roll back. One story: the tests run in order.
 
 A real builder, a real registry on loopback; the local cloud pulls from there by digest, and runs what the layers hold.
 """
@@ -93,7 +93,7 @@ def text(done: Done) -> str:
     return " ".join(done.well().output.split())
 
 
-def test_it_is_built_pushed_and_deployed(environments: Environments, registry: RunningRegistry) -> None:
+def test_the_image_is_built_pushed_and_deployed(environments: Environments, registry: RunningRegistry) -> None:
     staging = environments.staging
     done = staging.oracle("up", "staging").well()
     assert "Built: backend's image" in done.output
@@ -115,9 +115,7 @@ def test_an_unchanged_source_is_not_built_again(environments: Environments, regi
     assert len(registry.tags(REPOSITORY)) == 1
 
 
-def test_a_preview_says_that_it_will_be_built_and_builds_nothing(
-    environments: Environments, registry: RunningRegistry
-) -> None:
+def test_a_preview_announces_a_build_and_builds_nothing(environments: Environments, registry: RunningRegistry) -> None:
     staging = environments.staging
     staging.edit("services/backend/entrypoint.sh", "exec ", "echo second\nexec ")
     assert "the backend's image will be built" in text(staging.pulumi("preview", "--stack", "staging"))
@@ -125,7 +123,7 @@ def test_a_preview_says_that_it_will_be_built_and_builds_nothing(
     assert len(registry.tags(REPOSITORY)) == 1
 
 
-def test_a_build_that_fails_changes_nothing(environments: Environments, registry: RunningRegistry) -> None:
+def test_a_failed_build_changes_nothing(environments: Environments, registry: RunningRegistry) -> None:
     staging = environments.staging
     before = held(staging)
     staging.edit("services/backend/Dockerfile", "COPY . /app", "COPY nothing-of-this-name /app")
@@ -137,7 +135,7 @@ def test_a_build_that_fails_changes_nothing(environments: Environments, registry
     staging.edit("services/backend/Dockerfile", "COPY nothing-of-this-name /app", "COPY . /app")
 
 
-def test_a_plain_update_builds(environments: Environments, registry: RunningRegistry) -> None:
+def test_a_plain_pulumi_update_builds_the_image(environments: Environments, registry: RunningRegistry) -> None:
     staging = environments.staging
     staging.up().well()
     DIGESTS["second"] = deployed(staging)
@@ -147,7 +145,7 @@ def test_a_plain_update_builds(environments: Environments, registry: RunningRegi
     assert_quiet(staging.pulumi("preview", "--stack", "staging"))
 
 
-def test_it_is_promoted_by_its_digest(environments: Environments, registry: RunningRegistry) -> None:
+def test_the_image_is_promoted_by_its_digest(environments: Environments, registry: RunningRegistry) -> None:
     staging, prod = environments
     set_image(prod, registry, digest=DIGESTS["first"])
     prod.oracle("up", "prod").well()
@@ -157,14 +155,14 @@ def test_it_is_promoted_by_its_digest(environments: Environments, registry: Runn
     assert "echo second" in entrypoint(prod)
 
 
-def test_it_is_rolled_back(environments: Environments) -> None:
+def test_the_image_is_rolled_back(environments: Environments) -> None:
     prod = environments.prod
     prod.oracle("rollback", "prod", "--yes").well()
     assert deployed(prod) == DIGESTS["first"]
     assert "echo second" not in entrypoint(prod)
 
 
-def test_a_digest_that_the_registry_has_lost_moves_nothing(
+def test_a_digest_that_the_registry_has_lost_changes_nothing(
     environments: Environments, registry: RunningRegistry
 ) -> None:
     staging, prod = environments

@@ -1,4 +1,4 @@
-"""A site with a domain of its own whose Worker gets another name: the domain follows, and nothing is left behind."""
+"""Changed domains and compatibility flags of a Worker leave nothing behind. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def served(project: Project) -> dict[str, str]:
     return {each["hostname"]: each["service"] for each in listed}
 
 
-def test_a_worker_with_a_domain_gets_another_name(project: Project) -> None:
-    """Made before the old one has gone, the new domain would be refused; gone after it, the old one would take it."""
+def test_a_domain_follows_its_renamed_worker(project: Project) -> None:
+    """Cloudflare refuses the new domain before the old one is deleted, and a later deletion removes both."""
     zone = cloudflare(project, "POST", "zones", {"name": "example.test"})["id"]
     declared = f"      domain: {{hostname: {HOST}, zoneId: {zone}}}\n"
     project.edit("Pulumi.local.yaml", "      script: oracle-net\n", f"      script: oracle-net\n{declared}")
@@ -42,8 +42,8 @@ def test_a_worker_with_a_domain_gets_another_name(project: Project) -> None:
     assert sorted(each["id"] for each in scripts) == ["oracle-net-other", "oracle-universe-api", "oracle-universe-web"]
 
 
-def test_a_compatibility_flag_is_taken_back(project: Project) -> None:
-    """By the provider's own doing it would stay on, with a quiet plan."""
+def test_a_removed_compatibility_flag_is_removed_from_the_worker(project: Project) -> None:
+    """The provider alone would leave the flag on without showing a change."""
     script = f"accounts/{project.config['oracle-net:accountId']}/workers/scripts/oracle-universe-api/settings"
     before = "      script: oracle-universe-api\n"
     flags = "      compatibilityFlags: [nodejs_compat]\n"

@@ -1,4 +1,4 @@
-"""Drift on a live network: changed by hand in one way after another, where the providers look and where they do not."""
+"""Drift on a live network, of kinds that the providers see and do not see. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def active(project: Project, script: str) -> str:
     )
 
 
-def test_nothing_differs_after_an_update(project: Project) -> None:
+def test_no_drift_is_found_after_an_update(project: Project) -> None:
     assert drifts(project) == []
     assert "local: no drift." in project.oracle("drift", "local").well().output
 
 
-def test_a_changed_secret_is_seen_although_the_provider_copies_it_from_its_state(project: Project) -> None:
+def test_a_changed_secret_is_found_although_the_provider_does_not_see_it(project: Project) -> None:
     before = active(project, API)
     cloudflare(
         project, "PUT", f"/scripts/{API}/secrets", {"name": "PB_ADMIN_PASSWORD", "text": "x", "type": "secret_text"}
@@ -66,7 +66,7 @@ def test_a_changed_secret_is_seen_although_the_provider_copies_it_from_its_state
     assert active(project, API) == before
 
 
-def test_a_roll_back_of_the_active_version_is_seen(project: Project) -> None:
+def test_a_rollback_of_the_active_version_is_found(project: Project) -> None:
     first = active(project, API)
     project.edit("services/api/src/worker.js", "export default", "// another release\nexport default")
     project.oracle("deploy", "api", "--yes").well()
@@ -80,7 +80,7 @@ def test_a_roll_back_of_the_active_version_is_seen(project: Project) -> None:
     assert active(project, API) == second
 
 
-def test_files_uploaded_by_hand_are_seen(project: Project) -> None:
+def test_a_manual_upload_of_a_site_is_found(project: Project) -> None:
     before = active(project, "oracle-net")
     metadata = {"main_module": "w.js", "compatibility_date": "2025-01-01", "bindings": []}
     module = b'export default { fetch: () => new Response("by hand") };'
@@ -95,7 +95,7 @@ def test_files_uploaded_by_hand_are_seen(project: Project) -> None:
     assert active(project, "oracle-net") == before
 
 
-def test_a_switch_is_put_back_through_the_engine(project: Project) -> None:
+def test_a_disabled_workers_dev_address_is_repaired_by_an_update(project: Project) -> None:
     path = "/scripts/oracle-universe-web/subdomain"
     cloudflare(project, "POST", path, {"enabled": False, "previews_enabled": False})
     [found] = drifts(project)
@@ -104,7 +104,7 @@ def test_a_switch_is_put_back_through_the_engine(project: Project) -> None:
     assert cloudflare(project, "GET", path)["enabled"]
 
 
-def test_a_repair_deploys_nothing_new(project: Project) -> None:
+def test_a_repair_is_refused_when_it_would_deploy_another_release(project: Project) -> None:
     path = "/scripts/oracle-universe-web/subdomain"
     cloudflare(project, "POST", path, {"enabled": False, "previews_enabled": False})
     page = (project.root / "services/web/public/index.html").read_text()
@@ -116,7 +116,7 @@ def test_a_repair_deploys_nothing_new(project: Project) -> None:
     repaired(project)
 
 
-def test_an_app_changed_by_hand_is_replaced_with_its_data(project: Project) -> None:
+def test_an_app_changed_by_hand_is_replaced_and_its_data_migrated(project: Project) -> None:
     app = next(app for app in project.api("GET", "/v2/apps")["apps"])
     app["spec"]["services"][0]["envs"].append({"key": "DEBUG", "value": "yes", "scope": "RUN_TIME"})
     project.api("PUT", f"/v2/apps/{app['id']}", {"spec": app["spec"]})
@@ -135,7 +135,7 @@ def test_an_app_changed_by_hand_is_replaced_with_its_data(project: Project) -> N
     assert "planted" in titles(project)
 
 
-def test_a_cloud_that_does_not_answer_is_not_called_in_order(project: Project) -> None:
+def test_a_failing_cloud_is_reported_as_unknown(project: Project) -> None:
     project.fault(path="/v2/apps", status=500, count=50)
     try:
         done = project.oracle("drift", "--json")

@@ -1,4 +1,4 @@
-"""A container that the platform replaces: the alarm, what is refused meanwhile, and both ways on."""
+"""An app whose disk is emptied by the platform: alarm, refusals and repairs. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def apps_and_operators(project: Project) -> tuple[list[str], int]:
     return network.apps(project), int(listed["totalItems"])
 
 
-def test_records_that_somebody_deletes_are_no_alarm(project: Project) -> None:
+def test_records_deleted_by_users_cause_no_alarm(project: Project) -> None:
     backed_up(project, "to be deleted")
     for post in network.admin(project, "GET", "/api/collections/posts/records")["items"]:
         network.admin(project, "DELETE", f"/api/collections/posts/records/{post['id']}")
@@ -54,7 +54,7 @@ def test_records_that_somebody_deletes_are_no_alarm(project: Project) -> None:
     assert_quiet(project.up())
 
 
-def test_an_empty_disk_is_down_and_nothing_goes_on_over_it(project: Project) -> None:
+def test_an_empty_disk_is_down_and_updates_are_refused(project: Project) -> None:
     kept = backed_up(project, "one", "two")
     restart(project)
     assert alarm(project) == f"oracle restore {kept} local"
@@ -74,7 +74,7 @@ def test_an_empty_disk_is_down_and_nothing_goes_on_over_it(project: Project) -> 
     assert alarm(project)
 
 
-def test_the_restore_that_the_alarm_names_ends_it(project: Project) -> None:
+def test_the_advised_restore_ends_the_alarm(project: Project) -> None:
     command = alarm(project).split()[1:]
     said = project.oracle(*command, "--yes").well().output
     assert "is of the new disk" in " ".join(said.split())
@@ -85,8 +85,8 @@ def test_the_restore_that_the_alarm_names_ends_it(project: Project) -> None:
     assert_quiet(project.up())
 
 
-def test_after_the_password_was_changed_too_and_then_a_wipe_on_purpose(project: Project) -> None:
-    """The image's admin has the password that the app was made with, so nobody of ours can log in."""
+def test_a_wipe_ends_the_alarm_also_after_a_password_rotation(project: Project) -> None:
+    """The image's admin has the first password of the app, so the program cannot log in."""
     backed_up(project, "three")
     project.oracle("rotate", "admin", "local").well()
     restart(project)
@@ -97,7 +97,7 @@ def test_after_the_password_was_changed_too_and_then_a_wipe_on_purpose(project: 
     assert_quiet(project.up())
 
 
-def test_an_app_that_is_rolled_back_and_pinned_is_restored_since_its_disk_is_empty(project: Project) -> None:
+def test_a_pinned_rollback_with_an_empty_disk_is_restored(project: Project) -> None:
     kept = backed_up(project, "four")
     app = project.outputs()["backendAppId"]
     first = project.api("GET", f"/v2/apps/{app}")["app"]["active_deployment"]["id"]

@@ -1,4 +1,4 @@
-"""The README's tour and then the first deploy, in one shell, word for word; and a stack of one's own beside `local`.
+"""The README's tour, the first deploy and an own stack, word for word as documented. Each test can run alone.
 
 Nothing here reaches outside. What stands in for what it would reach, each by a step of the test that stands between two
 commands of the documents, where a person would fill in what only they know:
@@ -213,7 +213,7 @@ def envrc(root: Path, cloud: RunningCloud, state: Path) -> str:
 
 
 @pytest.mark.timeout(2 * SECONDS)
-def test_the_tour_and_then_the_first_deploy_in_one_shell(
+def test_the_tour_and_the_first_deploy_work_in_one_shell(
     checkout: Project, real_clouds: tuple[RunningCloud, int], tmp_path: Path
 ) -> None:
     root, (cloud, port) = checkout.root, real_clouds
@@ -254,7 +254,7 @@ def status(project: Project) -> bytes:
 
 
 @pytest.mark.timeout(SECONDS)
-def test_a_stack_of_ones_own_comes_and_goes_beside_local(checkout: Project) -> None:
+def test_an_own_stack_is_created_and_deleted_beside_local(checkout: Project) -> None:
     project = checkout
     if not (project.root / ".venv").exists():  # the tour makes one
         (project.root / ".venv").symlink_to(sys.prefix)

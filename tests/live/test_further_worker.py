@@ -1,7 +1,4 @@
-"""A fifth service by configuration alone: a Worker with a KV namespace, a clock, a secret, and a binding to the api.
-
-One story.
-"""
+"""An additional Worker by configuration alone, with storage, crons and bindings. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -71,7 +68,7 @@ def namespaces(project: Project) -> list[str]:
         ]
 
 
-def test_it_is_deployed_alone_and_the_others_before_it_without_it(project: Project) -> None:
+def test_a_new_worker_is_deployed_alone_and_does_not_delay_the_others(project: Project) -> None:
     project.edit("services/web/public/index.html", "</title>", " 2</title>")
     done = project.oracle("deploy", "web", "--yes").well()
     assert "feedUrl" not in project.outputs()
@@ -83,11 +80,11 @@ def test_it_is_deployed_alone_and_the_others_before_it_without_it(project: Proje
     assert services(project) == ["backend", "api", "feed", "universe", "web"]
 
 
-def test_it_asks_the_api_by_its_binding(project: Project) -> None:
+def test_the_worker_calls_the_api_by_its_binding(project: Project) -> None:
     assert feed(project, "/api")["status"] == "ok"
 
 
-def test_the_clock_calls_it_and_what_it_wrote_stays_with_another_version(project: Project) -> None:
+def test_a_cron_calls_the_worker_and_its_data_survives_a_new_version(project: Project) -> None:
     project.api("POST", "/_cloud/workers/oracle-feed/scheduled?cron=0+3+*+*+*")
     assert feed(project)["calls"] == 1
     project.pulumi("config", "set", "--path", "oracle-net:workers.feed.bindings.WORD.text", "again", "-s", "local")
@@ -96,8 +93,8 @@ def test_the_clock_calls_it_and_what_it_wrote_stays_with_another_version(project
     assert_quiet(project.oracle("up"))
 
 
-def test_a_bucket_a_database_a_queue_and_durable_objects(project: Project) -> None:
-    """Each keeps its word over another version. The update after a migration uploads once more, then all is quiet."""
+def test_a_bucket_database_queue_and_durable_objects_survive_a_new_version(project: Project) -> None:
+    """The update after a migration uploads once more; the next one changes nothing."""
     document = yaml.safe_load(project.stack_file.read_text())
     worker = document["config"]["oracle-net:workers"]["feed"]
     worker["bindings"] |= FURTHER
@@ -116,7 +113,7 @@ def test_a_bucket_a_database_a_queue_and_durable_objects(project: Project) -> No
     assert feed(project, "/kept") == KEPT
 
 
-def test_a_release_and_a_rollback_take_it_along(project: Project) -> None:
+def test_a_release_and_a_rollback_include_the_worker(project: Project) -> None:
     project.edit("services/feed/worker.js", "word: env.WORD", "word: `${env.WORD}!`")
     project.oracle("deploy", "feed", "--yes").well()
     assert feed(project)["word"] == "again!"
@@ -125,7 +122,7 @@ def test_a_release_and_a_rollback_take_it_along(project: Project) -> None:
     project.pulumi("config", "rm", "oracle-net:receipt", "-s", "local")
 
 
-def test_what_it_wrote_is_named_by_a_backup_and_outlives_it(project: Project) -> None:
+def test_its_storage_is_named_by_a_backup_and_survives_its_removal(project: Project) -> None:
     said = project.oracle("backup").well().output
     assert "Not in it, and stored by Cloudflare only: D1 database feed-data, KV namespace feed-cache, " in said
     for key in ("workers.feed", "workerSecrets.feed"):

@@ -1,4 +1,4 @@
-"""What goes wrong on the way, and how the next `up` heals it."""
+"""Failed updates and manual changes, repaired by the next `oracle up`. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def change_backend(project: Project) -> None:
 
 
 @pytest.mark.parametrize("step", ["build", "health"])
-def test_a_failed_deployment_tells_its_logs_end_and_the_next_up_heals(project: Project, step: str) -> None:
+def test_a_failed_deployment_shows_its_log_and_the_next_up_repairs_it(project: Project, step: str) -> None:
     before = running(project)
     change_backend(project)
     project.fault(app="*", step=step, count=1, message="planted failure")
@@ -59,7 +59,7 @@ def test_a_failed_deployment_tells_its_logs_end_and_the_next_up_heals(project: P
     assert_quiet(project.up())
 
 
-def test_an_app_that_the_api_refuses_is_sent_again(project: Project) -> None:
+def test_an_app_that_the_api_refused_is_sent_again(project: Project) -> None:
     before = running(project)
     change_backend(project)
     project.fault(method="POST", path="/v2/apps", status=422, count=1)
@@ -69,7 +69,7 @@ def test_an_app_that_the_api_refuses_is_sent_again(project: Project) -> None:
     assert running(project) == declared(project) != before
 
 
-def test_a_bootstrap_that_fails_stops_what_follows_and_the_next_up_completes_it(project: Project) -> None:
+def test_a_failed_bootstrap_stops_the_update_and_the_next_up_completes_it(project: Project) -> None:
     api_before = get(f"{project.outputs()['apiUrl']}/api/version").json()["version"]
     remove_admin(project, "operator@oracle-net.invalid")
     project.edit("services/api/src/worker.js", "export default", "// changed\nexport default")
@@ -103,7 +103,7 @@ def remove_admin(project: Project, *others: str) -> None:
             assert http.delete(f"{records}/{known[email]}", headers=headers).status_code == 204
 
 
-def test_an_admin_removed_by_hand_is_planned_and_restored(project: Project) -> None:
+def test_an_admin_deleted_by_hand_is_restored(project: Project) -> None:
     restart(project)
     assert can_log_in(project)
     remove_admin(project)
@@ -122,7 +122,7 @@ def restart(project: Project) -> None:
     until(lambda: deployed(project, app, deployment), "the restarted container serves")
 
 
-def test_a_chosen_password_is_in_pocketbase_and_in_the_worker_after_one_up(project: Project) -> None:
+def test_a_chosen_password_is_set_in_pocketbase_and_in_the_worker(project: Project) -> None:
     project.pulumi(
         "config", "set", "--secret", "oracle-net:adminPassword", "chosen-password-1", "--stack", "local"
     ).well()
@@ -139,7 +139,7 @@ def test_a_chosen_password_is_in_pocketbase_and_in_the_worker_after_one_up(proje
     assert_quiet(project.up())
 
 
-def test_what_was_deleted_behind_the_engines_back_is_made_again(project: Project) -> None:
+def test_a_worker_deleted_by_hand_is_created_again(project: Project) -> None:
     account, tokens = project.tokens()["accountId"], project.tokens()
     with client(headers={"Authorization": f"Bearer {tokens['cloudflare']}"}) as http:
         url = f"{project.endpoint}/client/v4/accounts/{account}/workers/scripts/oracle-net"
@@ -149,7 +149,7 @@ def test_what_was_deleted_behind_the_engines_back_is_made_again(project: Project
     assert get(project.outputs()["webUrl"]).status_code == 200
 
 
-def test_a_first_deployment_that_fails_is_healed_by_the_next_up(tmp_path: Path) -> None:
+def test_a_failed_first_deployment_is_repaired_by_the_next_up(tmp_path: Path) -> None:
     project = Project.copied(tmp_path)
     try:
         project.oracle("cloud", "start").well()
@@ -163,7 +163,7 @@ def test_a_first_deployment_that_fails_is_healed_by_the_next_up(tmp_path: Path) 
         project.stop()
 
 
-def test_what_was_changed_by_hand_is_told_and_replaced_with_its_data(project: Project) -> None:
+def test_an_app_changed_by_hand_is_replaced_and_its_data_migrated(project: Project) -> None:
     app = project.api("GET", f"/v2/apps/{project.outputs()['backendAppId']}")["app"]
     spec = app["spec"]
     spec["services"][0]["instance_size_slug"] = "basic-xs"

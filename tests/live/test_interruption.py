@@ -1,4 +1,4 @@
-"""Killed in the middle: the next `make up` converges."""
+"""A kill in the middle of an update; the next `oracle up` completes it. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def go_on_after_the_cloud_was_killed(project: Project) -> None:
     assert_quiet(project.oracle("up"))
 
 
-def test_the_local_cloud_killed_in_the_middle_of_a_release(project: Project) -> None:
+def test_a_local_cloud_killed_during_a_release_is_repaired_by_the_next_up(project: Project) -> None:
     change_backend(project)
     go_on_after_the_cloud_was_killed(project)
     assert network.apps(project) == ["jellyfish-app-g1-r2"]
@@ -67,12 +67,12 @@ def empty(tmp_path: Path) -> Iterator[Project]:
     project.stop()
 
 
-def test_the_local_cloud_killed_in_the_middle_of_the_first_up(empty: Project) -> None:
+def test_a_local_cloud_killed_during_the_first_up_is_repaired_by_the_next(empty: Project) -> None:
     go_on_after_the_cloud_was_killed(empty)
     assert network.apps(empty) == ["jellyfish-app"]
 
 
-def test_the_command_and_the_engine_killed_in_the_middle_of_an_up(empty: Project) -> None:
+def test_a_killed_command_and_engine_are_repaired_by_the_next_up(empty: Project) -> None:
     running = empty.start_oracle("up")
     until(lambda: has_begun(empty), "the app is being made", seconds=120)
     kill_tree(running.pid)

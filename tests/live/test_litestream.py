@@ -1,4 +1,4 @@
-"""The real Litestream in the backend's image, which names one fixed place for its replica, as the network's own does.
+"""The real Litestream in an image with a fixed replica path. One story: the tests run in order.
 
 One network through its life: a release that carries, a wipe, its undo, a restore. After each, a container in the app's
 place must begin with the data of before, by the replica alone.
@@ -125,7 +125,7 @@ def set_config(project: Project, key: str, value: str, *options: str) -> Done:
     return project.pulumi("config", "set", *options, "--path", f"oracle-net:{key}", value, "--stack", "local").well()
 
 
-def test_a_release_that_brings_a_replica_must_say_where_it_is_configured(replicated: Replicated) -> None:
+def test_a_release_with_a_replica_needs_its_configuration(replicated: Replicated) -> None:
     project = replicated.project
     network.plant(project)
     config = CONFIG.format(database="pb_data/data.db", bucket=BUCKET, place="data", endpoint=replicated.endpoint)
@@ -141,7 +141,7 @@ def test_a_release_that_brings_a_replica_must_say_where_it_is_configured(replica
     assert replicated.places() == set()
 
 
-def test_a_release_carries_into_a_replica_of_its_own(replicated: Replicated) -> None:
+def test_a_release_migrates_the_data_into_its_own_replica(replicated: Replicated) -> None:
     project = replicated.project
     set_config(project, "backend.replica.config", "litestream.yml")
     project.up().well()
@@ -150,7 +150,7 @@ def test_a_release_carries_into_a_replica_of_its_own(replicated: Replicated) -> 
     replicated.assert_sound({"planted"})
 
 
-def test_so_does_the_next_release_from_a_backend_that_has_one(replicated: Replicated) -> None:
+def test_the_next_release_migrates_the_data_between_replicas(replicated: Replicated) -> None:
     project = replicated.project
     before, titles = network.apps(project), network.titles(project)
     project.edit("services/backend/entrypoint.sh", "exec ", "echo another release\nexec ")
@@ -159,7 +159,7 @@ def test_so_does_the_next_release_from_a_backend_that_has_one(replicated: Replic
     replicated.assert_sound(titles)
 
 
-def test_an_empty_disk_would_not_stay_empty_so_a_wipe_by_restart_is_refused(replicated: Replicated) -> None:
+def test_a_wipe_by_restart_is_refused_for_an_app_with_a_replica(replicated: Replicated) -> None:
     project = replicated.project
     before = network.apps(project), network.titles(project), project.config
     refused = project.oracle("wipe", "--restart", "--yes").failed()
@@ -168,7 +168,7 @@ def test_an_empty_disk_would_not_stay_empty_so_a_wipe_by_restart_is_refused(repl
     assert_quiet(project.up())
 
 
-def test_a_wipe_stays_a_wipe_and_is_undone(replicated: Replicated) -> None:
+def test_a_wipe_empties_the_replica_too_and_can_be_undone(replicated: Replicated) -> None:
     project = replicated.project
     before = network.titles(project)
     assert before
@@ -178,7 +178,7 @@ def test_a_wipe_stays_a_wipe_and_is_undone(replicated: Replicated) -> None:
     replicated.assert_sound(set(before))
 
 
-def test_a_restore_is_what_the_replica_holds(replicated: Replicated) -> None:
+def test_a_restore_is_written_to_the_replica(replicated: Replicated) -> None:
     project = replicated.project
     before = network.titles(project)
     project.oracle("backup", "local").well()
@@ -188,7 +188,7 @@ def test_a_restore_is_what_the_replica_holds(replicated: Replicated) -> None:
     replicated.assert_sound(before)
 
 
-def test_a_configuration_in_which_no_place_is_found_starts_no_image(replicated: Replicated) -> None:
+def test_a_configuration_without_a_replica_path_prevents_the_release(replicated: Replicated) -> None:
     project = replicated.project
     before = network.apps(project), network.titles(project), replicated.places()
     project.edit("services/backend/litestream.yml", "        path: data\n", "")

@@ -1,4 +1,4 @@
-"""A password changed by hand, and backups before and after: the running database keeps its files and its writes."""
+"""Password repairs, backups and releases do not damage the running database. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def release(project: Project, written: set[str]) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_a_login_repaired_after_a_backup_keeps_the_database_s_files(project: Project) -> None:
+def test_a_login_repair_after_a_backup_does_not_replace_database_files(project: Project) -> None:
     back_up_repair_and_write(project, 0, set())
 
 
 @pytest.mark.timeout(3600)
-def test_ten_repairs_and_releases_in_a_row_lose_nothing(project: Project) -> None:
+def test_ten_repairs_and_releases_in_a_row_lose_no_write(project: Project) -> None:
     written: set[str] = set()
     for number in range(1, 11):
         back_up_repair_and_write(project, number, written)

@@ -1,4 +1,4 @@
-"""Down and up, used, changed, destroyed: the network as its people live with it. One story."""
+"""The network from up to destroy: used, changed, stopped and started. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def admin_token(project: Project) -> str:
     return str(answer.json()["token"])
 
 
-def test_down_and_up_keep_addresses_and_data_and_say_what_answers(project: Project) -> None:
+def test_down_and_up_preserve_addresses_and_data(project: Project) -> None:
     before = project.outputs()
     make_post(before["apiUrl"], "Kept")
     project.oracle("down").well()
@@ -64,18 +64,18 @@ def test_down_and_up_keep_addresses_and_data_and_say_what_answers(project: Proje
         assert re.search(rf"^{service} +\w+ +ok +{re.escape(before[f'{service}Url'])} *$", done.output, re.MULTILINE)
 
 
-def test_a_refreshed_preview_has_nothing_to_do(project: Project) -> None:
+def test_a_preview_with_refresh_has_no_changes(project: Project) -> None:
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
 
 
-def test_the_local_cloud_has_the_plugins_imports_done(project: Project) -> None:
-    """Ours alone; where the official ones could be had, there is nothing to be done."""
+def test_the_local_cloud_preloads_the_offline_plugins(project: Project) -> None:
+    """The official plugins need no preloading."""
     home = project.root / ".oracle/pulumi/local/home"
     ours = list(home.glob("plugins/*/offline-plugin"))
     assert (home / SOCKET).is_socket() == bool(ours)
 
 
-def test_the_apis_health_names_the_backends(project: Project) -> None:
+def test_the_health_of_the_api_includes_the_backend(project: Project) -> None:
     outputs = project.outputs()
     answer = get(f"{outputs['apiUrl']}/api/health")
     assert answer.status_code == 200
@@ -83,7 +83,7 @@ def test_the_apis_health_names_the_backends(project: Project) -> None:
     assert answer.json()["backend"]["version"] == outputs["release"]["backend"]
 
 
-def test_a_post_through_the_api_is_in_pocketbase(project: Project) -> None:
+def test_a_post_made_through_the_api_is_in_pocketbase(project: Project) -> None:
     outputs = project.outputs()
     make_post(outputs["apiUrl"], "First light")
     url = f"{outputs['backendUrl']}/api/collections/posts/records"
@@ -92,7 +92,7 @@ def test_a_post_through_the_api_is_in_pocketbase(project: Project) -> None:
     assert {record["title"] for record in records} == {"Kept", "First light"}
 
 
-def test_changing_one_workers_source_changes_one_worker(project: Project) -> None:
+def test_a_changed_source_of_one_worker_changes_one_worker(project: Project) -> None:
     before = project.outputs()
     project.edit("services/api/src/worker.js", "export default", "// changed\nexport default")
     assert changed_names(project.up().well()) == {"api-script", "api-declared", "release-archive"}
@@ -105,14 +105,14 @@ def test_changing_one_workers_source_changes_one_worker(project: Project) -> Non
 
 
 @pytest.mark.slow
-def test_changing_one_asset_changes_one_site(project: Project) -> None:
+def test_a_changed_asset_changes_one_site(project: Project) -> None:
     project.edit("services/web/public/index.html", "<title>", "<title>Changed ")
     assert changed_names(project.up().well()) == {"web-script", "web-declared", "release-archive"}
     assert "<title>Changed " in get(project.outputs()["webUrl"]).text
 
 
 @pytest.mark.slow
-def test_setting_the_github_token_changes_one_worker(project: Project) -> None:
+def test_a_changed_github_token_changes_one_worker(project: Project) -> None:
     project.pulumi(
         "config", "set", "--secret", "oracle-net:githubToken", "planted-github-token", "--stack", "local"
     ).well()
@@ -121,14 +121,14 @@ def test_setting_the_github_token_changes_one_worker(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_formatting_the_configuration_changes_nothing(project: Project) -> None:
+def test_a_reformatted_configuration_changes_nothing(project: Project) -> None:
     text = project.stack_file.read_text()
     project.stack_file.write_text("# a remark\n" + text.replace("config:\n", "config:\n\n", 1).replace("'", '"'))
     assert_quiet(project.up())
 
 
-def test_no_secret_is_in_a_file_or_was_an_argument(project: Project, processes: ProcessList) -> None:
-    """Of what was done so far; every other kind of work is searched in test_secrets.py."""
+def test_no_secret_is_in_a_file_or_in_process_arguments(project: Project, processes: ProcessList) -> None:
+    """After the work so far; test_secrets.py searches after every other kind of work."""
     tokens = project.tokens()
     secrets = {name: tokens[name] for name in ("digitalocean", "cloudflare")}
     secrets["password"] = str(project.outputs()["adminPassword"])
@@ -137,7 +137,7 @@ def test_no_secret_is_in_a_file_or_was_an_argument(project: Project, processes: 
     assert not [arguments for arguments in processes.seen if leaked(arguments, secrets)]
 
 
-def test_destroy_takes_a_backup_and_leaves_nothing_in_the_clouds(project: Project, tmp_path: Path) -> None:
+def test_destroy_takes_a_backup_and_deletes_all_resources(project: Project, tmp_path: Path) -> None:
     titles = network.titles(project)
     project.pulumi("destroy", "--yes", "--skip-preview", "--stack", "local").failed()
     assert network.apps(project) == ["jellyfish-app"]
@@ -148,5 +148,5 @@ def test_destroy_takes_a_backup_and_leaves_nothing_in_the_clouds(project: Projec
 
 
 @pytest.mark.slow
-def test_what_was_destroyed_can_be_up_again(project: Project) -> None:
+def test_a_destroyed_network_can_be_brought_up_again(project: Project) -> None:
     project.oracle("up").well()

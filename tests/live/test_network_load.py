@@ -1,4 +1,4 @@
-"""What the load makes of answers and closed sockets, tried on a server that gives them on purpose."""
+"""The load generator's reading of answers and closed sockets, against a scripted server. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def test_answers_are_matched_by_their_id_and_the_socket_stays_open() -> None:
 
 
 @pytest.mark.parametrize("code, failed", [(RESTART, 0), (1011, 1)])
-def test_a_read_that_a_close_cuts_off_has_failed_unless_the_service_restarts(code: int, failed: int) -> None:
+def test_a_read_cut_off_by_a_close_fails_unless_the_service_restarts(code: int, failed: int) -> None:
     with server(closing(code)) as url:
         tally = read_once(url)
     assert tally.closed == {code: 1}
     assert tally.failed_reads.total() == failed
 
 
-def test_a_socket_that_was_closed_is_opened_anew() -> None:
+def test_a_closed_socket_is_opened_again() -> None:
     tally = Tally("test")
     with server(closing(RESTART)) as url:
         socket = Socket(url, lambda: tally)
@@ -95,14 +95,14 @@ def test_a_socket_that_was_closed_is_opened_anew() -> None:
     assert tally.closed == {RESTART: 2}
 
 
-def test_a_read_with_another_status_has_failed() -> None:
+def test_a_read_with_an_unexpected_status_fails() -> None:
     with server(answering(500, {})) as url:
         tally = read_once(url)
     assert tally.failed_reads == {"reader 500": 1}
     assert not tally.has_answered()
 
 
-def test_a_refusal_by_a_freeze_is_told_from_other_503s() -> None:
+def test_a_refusal_by_a_write_freeze_is_distinguished_from_other_503s() -> None:
     tally = Tally("test")
     for data, status in (({"error": "hold"}, "refused"), ({"error": "away"}, "503")):
         with server(answering(503, data)) as url:
@@ -111,7 +111,7 @@ def test_a_refusal_by_a_freeze_is_told_from_other_503s() -> None:
             socket.close()
 
 
-def test_the_longest_window_reaches_to_the_end() -> None:
+def test_the_longest_window_without_writes_includes_the_end() -> None:
     tally = Tally("test", last=0.0)
     tally.acknowledge("writer", "one")
     tally.acknowledge("direct", "two", through_api=False)

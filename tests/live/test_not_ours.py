@@ -1,4 +1,4 @@
-"""What another stack, or a person, has made is refused before anything changes, and stays as it is."""
+"""Resources of another stack or person are refused and never changed. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def untouched(first: Project) -> Iterator[Project]:
     network.say(first, f"written after {len(held['posts'])} posts")
 
 
-def test_a_copied_file_is_refused_by_every_command(untouched: Project) -> None:
+def test_a_copied_stack_file_is_refused_by_every_command(untouched: Project) -> None:
     shutil.copy(untouched.stack_file, untouched.root / "Pulumi.x.yaml")
     copy = untouched.on("x")
     assert "There is no stack x in the state" in copy.oracle("plan", "x").failed().output  # to look makes no stack
@@ -124,8 +124,8 @@ ONLY_LOOKS = {"history", "backups", "rollback --list", "runs"}
 
 
 @pytest.mark.timeout(1800)
-def test_no_command_on_a_copied_file_finds_or_changes_anything_of_the_first(untouched: Project) -> None:
-    """Before and after an update of the copy was refused, which leaves a stack in the state that has made nothing."""
+def test_commands_on_a_copied_stack_file_never_touch_the_first_stack(untouched: Project) -> None:
+    """Also after a refused update of the copy, which leaves an empty stack in the state."""
     shutil.copy(untouched.stack_file, untouched.root / "Pulumi.x.yaml")
     untouched.oracle("backup", "local").well()
     kept, copy = network.backups(untouched)[0]["id"], untouched.on("x")
@@ -155,7 +155,7 @@ def last_words(done: Done) -> str:
     return lines[-1][:150] if lines else ""
 
 
-def test_a_copied_state_neither_changes_nor_deletes(untouched: Project) -> None:
+def test_a_copied_state_neither_changes_nor_deletes_resources(untouched: Project) -> None:
     state = untouched.root / "state.json"
     untouched.pulumi("stack", "export", "--stack", "local", "--file", str(state)).well()
     shutil.copy(untouched.stack_file, untouched.root / "Pulumi.y.yaml")
@@ -168,12 +168,12 @@ def test_a_copied_state_neither_changes_nor_deletes(untouched: Project) -> None:
     assert f"belongs to {OWNER}" in destroy(copy).failed().output
 
 
-def test_the_first_network_is_quiet_all_the_while(first: Project) -> None:
+def test_the_first_network_has_nothing_to_update(first: Project) -> None:
     assert_quiet(first.up())
     first.oracle("doctor").well()
 
 
-def test_a_worker_of_somebody_elses_under_one_of_our_names_is_not_overwritten(tmp_path: Any) -> None:
+def test_a_worker_of_another_owner_is_not_overwritten(tmp_path: Any) -> None:
     project = Project.copied(tmp_path / "project")
     try:
         project.oracle("cloud", "start").well()

@@ -1,4 +1,4 @@
-"""What a person sees: a post made through the API, on both pages; the stack on its own; the local cloud on its own."""
+"""The pages that people see: both sites, the stack's page, the local cloud's page. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # importing it takes a while, in every process that collects 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.slow]
 
 
-def test_a_post_is_on_both_pages(project: Project, browser: Browser) -> None:
+def test_a_post_is_shown_on_both_sites(project: Project, browser: Browser) -> None:
     outputs = project.outputs()
     make_post(outputs["apiUrl"], "Seen by people")
     for service in ("web", "universe"):
@@ -30,14 +30,14 @@ def test_a_post_is_on_both_pages(project: Project, browser: Browser) -> None:
             assert seen.problems == []
 
 
-def test_a_deep_link_is_answered_by_the_single_page(project: Project, browser: Browser) -> None:
+def test_a_deep_link_shows_the_single_page_application(project: Project, browser: Browser) -> None:
     with visit(browser, "phone") as seen:
         seen.page.goto(f"{project.outputs()['webUrl']}/about")
         expect(seen.page.get_by_role("heading").first).to_be_visible()
         assert seen.problems == []
 
 
-def test_the_stack_as_one_file(project: Project, browser: Browser, tmp_path: Path) -> None:
+def test_the_stack_page_is_written_to_one_file(project: Project, browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     assert str(file) in project.oracle("page", "--html", str(file)).well().output
     secret = project.outputs()["adminPassword"]
@@ -56,7 +56,7 @@ def test_the_stack_as_one_file(project: Project, browser: Browser, tmp_path: Pat
         assert seen.problems == []
 
 
-def test_the_stack_followed_until_ctrl_c(project: Project, browser: Browser) -> None:
+def test_the_stack_page_is_served_until_ctrl_c(project: Project, browser: Browser) -> None:
     process = project.start_oracle("page")
     try:
         assert process.stdout is not None
@@ -73,7 +73,7 @@ def test_the_stack_followed_until_ctrl_c(project: Project, browser: Browser) -> 
     assert "Traceback" not in rest
 
 
-def test_the_local_clouds_own_page(project: Project, browser: Browser) -> None:
+def test_the_local_clouds_page_shows_workers_apps_and_requests(project: Project, browser: Browser) -> None:
     address = project.oracle("cloud", "console").well().output.strip()
     with visit(browser) as seen:
         seen.page.goto(address)

@@ -1,4 +1,4 @@
-"""A change on its way: staging, promoted to prod byte for byte, and rolled back; and all that stops it. One story.
+"""A release on staging, promoted to prod byte for byte, and rolled back. One story: the tests run in order.
 
 What runs is fetched back from both clouds: the api's code from Cloudflare's API, the sites' files as a browser gets
 them, the backend's from the disk of its running container.
@@ -138,7 +138,7 @@ def promote(environments: Environments, *options: str) -> Done:
     return environments.staging.oracle("promote", "staging", "prod", *options)
 
 
-def test_stacks_that_do_not_exist(environments: Environments) -> None:
+def test_a_missing_stack_is_refused(environments: Environments) -> None:
     known = r"There are: local, prod, staging\. Fix: run `oracle up stagin` to create .*"
     with nothing_done(environments.prod):
         for words in (("promote", "stagin", "prod", "--yes"), ("promote", "staging", "stagin", "--yes")):
@@ -154,7 +154,7 @@ def test_stacks_that_do_not_exist(environments: Environments) -> None:
         )
 
 
-def test_what_staging_runs_is_promoted_and_not_what_is_checked_out(environments: Environments) -> None:
+def test_the_running_release_is_promoted_and_not_the_checkout(environments: Environments) -> None:
     runs, before = environments.staging.outputs()["release"], environments.prod.stack_file.read_text()
     promote(environments, "--receipt-only").well()
     receipt = environments.prod.config["oracle-net:receipt"]
@@ -164,7 +164,7 @@ def test_what_staging_runs_is_promoted_and_not_what_is_checked_out(environments:
     }
 
 
-def test_a_no_changes_nothing(environments: Environments) -> None:
+def test_a_declined_promotion_changes_nothing(environments: Environments) -> None:
     with nothing_done(environments.prod), terminal(environments.prod, "promote", "staging", "prod") as at:
         process, master = at
         screen = Screen(master)
@@ -178,7 +178,7 @@ def test_a_no_changes_nothing(environments: Environments) -> None:
     assert not list((environments.prod.root / ".oracle/runs").rglob("*-promote"))
 
 
-def test_a_receipt_for_a_pull_request_changes_one_file(environments: Environments) -> None:
+def test_the_option_receipt_only_changes_one_file(environments: Environments) -> None:
     before, state = environments.prod.stack_file.read_bytes(), held(environments.prod)
     document = json.loads(promote(environments, "--receipt-only", "--json").well().output)
     after = environments.prod.stack_file.read_text()
@@ -191,7 +191,7 @@ def test_a_receipt_for_a_pull_request_changes_one_file(environments: Environment
     assert [line for line in after.splitlines() if line not in receipt] == before.decode().splitlines()
 
 
-def test_a_promotion_that_breaks_off_is_taken_back(environments: Environments) -> None:
+def test_a_failed_promotion_can_be_rolled_back(environments: Environments) -> None:
     prod = environments.prod
     prod.fault(app="jellyfish-app-g1-r2", step="deploy", message="planted failure")
     assert_fails_with(
@@ -206,7 +206,7 @@ def test_a_promotion_that_breaks_off_is_taken_back(environments: Environments) -
     assert prod.config["oracle-net:receipt"]["backend"] == prod.outputs()["release"]["backend"]
 
 
-def test_promotion_byte_for_byte(environments: Environments) -> None:
+def test_a_promotion_deploys_the_same_bytes(environments: Environments) -> None:
     staging, prod = environments
     shutil.rmtree(prod.root / ".oracle/releases")  # as on another laptop
     assert fetched(prod) == FETCHED["first"]
@@ -226,7 +226,7 @@ def test_promotion_byte_for_byte(environments: Environments) -> None:
     assert prod.stack_file.read_text().startswith("# Production. Comments")
 
 
-def test_prod_stays_what_its_receipt_says_whatever_the_checkout_builds(environments: Environments) -> None:
+def test_a_stack_with_a_receipt_ignores_the_checkout(environments: Environments) -> None:
     prod = environments.prod
     prod.edit("services/web/public/index.html", "</body>", "<!-- not promoted --></body>")
     prod.edit("services/backend/entrypoint.sh", "exec ", "echo not promoted\nexec ")
@@ -243,7 +243,7 @@ def test_prod_stays_what_its_receipt_says_whatever_the_checkout_builds(environme
     )
 
 
-def test_a_receipt_edited_by_hand(environments: Environments) -> None:
+def test_an_edited_receipt_is_refused(environments: Environments) -> None:
     prod = environments.prod
     known = prod.outputs()["release"]["assets"]["web"]
     before = prod.stack_file.read_bytes()
@@ -266,7 +266,7 @@ def test_a_receipt_edited_by_hand(environments: Environments) -> None:
     assert fetched(prod) == FETCHED["promoted"]
 
 
-def test_a_lock_that_is_held(environments: Environments, tmp_path: Path) -> None:
+def test_a_held_lock_prevents_promotion_and_rollback(environments: Environments, tmp_path: Path) -> None:
     prod = environments.prod
     engine = tmp_path / "pulumi"
     engine.symlink_to("/bin/sleep")
@@ -288,7 +288,7 @@ def test_a_lock_that_is_held(environments: Environments, tmp_path: Path) -> None
         holder.kill()
 
 
-def test_rollback_brings_backend_and_workers_back_together(environments: Environments) -> None:
+def test_a_rollback_restores_backend_and_workers_with_todays_data(environments: Environments) -> None:
     prod = environments.prod
     for title in ("one", "two"):
         say(prod, title)

@@ -1,4 +1,4 @@
-"""A protected stack: nothing that serves goes by accident, and it can be destroyed on purpose."""
+"""A protected stack cannot be destroyed by accident, and can after an unlock. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def serving(project: Project, outputs: dict[str, Any]) -> dict[str, int]:
         return {name: http.get(outputs[f"{name}Url"]).status_code for name in ("api", "web", "universe")}
 
 
-def test_destroy_is_refused_and_everything_serves(locked: Project) -> None:
+def test_destroy_is_refused_and_every_service_still_serves(locked: Project) -> None:
     outputs = locked.outputs()
     before = serving(locked, outputs)
     done = destroy(locked).failed()
@@ -40,14 +40,14 @@ def test_destroy_is_refused_and_everything_serves(locked: Project) -> None:
     assert_quiet(locked.up())
 
 
-def test_a_wipe_replaces_the_backend_all_the_same(locked: Project) -> None:
+def test_a_wipe_is_still_possible(locked: Project) -> None:
     locked.oracle("wipe", "--yes").well()
     assert network.apps(locked) == ["jellyfish-app-g2"]
     assert_quiet(locked.up())
 
 
-def test_the_engines_own_way_around_keeps_the_backend(locked: Project) -> None:
-    """--ignore-protect is for those who mean it; it does not reach the one thing that cannot be made again."""
+def test_destroy_with_ignore_protect_does_not_delete_the_backend(locked: Project) -> None:
+    """The engine's option works for resources that can be created again, but not for the backend."""
     done = destroy(locked, "--ignore-protect").failed()
     assert "jellyfish-app-g2 is not deleted: the stack is protected (oracle-net:protect)" in done.output
     assert network.apps(locked) == ["jellyfish-app-g2"]
@@ -55,7 +55,7 @@ def test_the_engines_own_way_around_keeps_the_backend(locked: Project) -> None:
     assert set(serving(locked, locked.outputs()).values()) <= {200, 404}
 
 
-def test_unlocked_it_can_be_destroyed_and_the_backups_stay(locked: Project) -> None:
+def test_after_an_unlock_the_stack_can_be_destroyed_and_the_backups_stay(locked: Project) -> None:
     assert "oracle unlock local --yes" in locked.oracle("unlock", "local").failed().output
     told = locked.oracle("unlock", "local", "--yes").well().output
     assert "may be destroyed until" in told
@@ -70,7 +70,7 @@ def test_unlocked_it_can_be_destroyed_and_the_backups_stay(locked: Project) -> N
     assert all(each["verified"] for each in kept)
 
 
-def test_the_newest_backup_brings_it_all_back(locked: Project) -> None:
+def test_the_newest_backup_restores_the_destroyed_stack(locked: Project) -> None:
     """As docs/how-to/leave.md says: an empty account, and the name of a backup."""
     kept = network.backups(locked)[0]["id"]
     locked.pulumi("config", "set", "oracle-net:restoreFrom", kept, "--stack", "local").well()

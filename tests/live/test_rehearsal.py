@@ -1,4 +1,4 @@
-"""A change rehearsed in this repository's own clone: what keeps its data, and what would lose it."""
+"""Rehearsals in a clone of this repository: of a safe change and of one that loses data. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def rehearse(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_release_is_rehearsed_from_end_to_end(repository: Path, tmp_path: Path) -> None:
+def test_a_release_can_be_rehearsed(repository: Path, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     done = rehearse(repository, "main~2..main~1", "--summary", str(summary))
     assert done.returncode == 0, done.stdout
@@ -84,7 +84,7 @@ def test_a_release_is_rehearsed_from_end_to_end(repository: Path, tmp_path: Path
     assert not list((repository / ".oracle/rehearsals").iterdir())
 
 
-def test_a_change_that_loses_the_data_has_to_be_agreed_to(repository: Path, tmp_path: Path) -> None:
+def test_a_change_that_loses_data_fails_the_rehearsal(repository: Path, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     done = rehearse(repository, "main~1..main", "--summary", str(summary))
     assert done.returncode == 1

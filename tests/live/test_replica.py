@@ -1,4 +1,4 @@
-"""An image that fills itself at its start from a replica of its own, as one with Litestream does; and its secrets."""
+"""An image that restores itself from a replica at its start, as with Litestream. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_wipe_that_the_image_would_undo_moves_no_traffic(project: Project, rep
     assert "jellyfish-app-g1-r2" in network.apps(project)
 
 
-def test_a_place_of_its_own_makes_the_wipe_a_wipe(project: Project, replicas: Path) -> None:
+def test_with_a_replica_path_per_app_the_wipe_succeeds(project: Project, replicas: Path) -> None:
     project.edit("services/backend/entrypoint.sh", str(replicas / "fixed"), f"{replicas}/$BACKEND")
     project.up().well()
     assert network.titles(project) == set()
@@ -74,7 +74,7 @@ def test_a_place_of_its_own_makes_the_wipe_a_wipe(project: Project, replicas: Pa
     assert_quiet(project.up())
 
 
-def test_a_changed_secret_is_another_app_with_its_data_and_shows_nowhere(project: Project) -> None:
+def test_a_changed_secret_replaces_the_app_and_is_shown_nowhere(project: Project) -> None:
     network.plant(project)
     [before] = network.apps(project)
     set_key(project, OTHER_KEY)

@@ -1,4 +1,4 @@
-"""Two pull requests' environments on staging's account, beside staging: up, renewed, swept, and nothing left."""
+"""Review environments beside staging in one account: created, renewed and removed. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def begun(staging: Project, script: str) -> bool:
     return any(name.startswith(script) for name in scripts(staging))
 
 
-def test_two_environments_come_and_go_beside_staging(staging: Project) -> None:
+def test_two_environments_are_created_and_removed_beside_staging(staging: Project) -> None:
     before, own = staging.outputs(), (network.apps(staging), scripts(staging))
     staging.oracle("review", "7", "--markdown", str(staging.root / "review.md")).well()
     seven = staging.on("pr-7")

@@ -1,4 +1,4 @@
-"""`oracle rotate` under a load of admin logins through the API: none fails, and the old secret is void after."""
+"""`oracle rotate` during logins through the API: none fails, and the old secret is refused. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ def assert_none_failed(logins: Logins) -> None:
     assert logins.seen["admin"] >= LEAST, logins.seen
 
 
-def test_a_made_password_is_renewed_and_no_login_fails(project: Project) -> None:
-    """Nor does anything else change: sources that wait to be deployed go on waiting."""
+def test_a_generated_password_is_renewed_and_no_login_fails(project: Project) -> None:
+    """No other change is deployed with it, such as changed sources."""
     before, release = project.outputs()["adminPassword"], project.outputs()["release"]
     for name in ("api/src/worker.js", "web/public/index.html", "backend/entrypoint.sh"):
         path = project.root / "services" / name
@@ -150,7 +150,7 @@ def test_a_made_password_is_renewed_and_no_login_fails(project: Project) -> None
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
 
 
-def test_a_chosen_password_comes_by_standard_input(project: Project) -> None:
+def test_a_chosen_password_is_read_from_standard_input(project: Project) -> None:
     before = project.outputs()["adminPassword"]
     assert "10 characters, so nothing was changed" in rotate(project, "admin", "--choose", typed="x\n").failed().output
     assert "The input is empty, so nothing was changed." in rotate(project, "admin", "--choose").failed().output
@@ -163,8 +163,8 @@ def test_a_chosen_password_comes_by_standard_input(project: Project) -> None:
     assert superusers(project) == ["admin@oracle.localhost"]
 
 
-def test_an_update_that_breaks_off_halfway_leaves_the_api_its_login(project: Project) -> None:
-    """The api Worker's upload fails after the password has changed: the temporary admin serves on."""
+def test_an_interrupted_rotation_leaves_the_api_a_working_login(project: Project) -> None:
+    """The upload of the api Worker fails after the password has changed: it goes on with the temporary admin."""
     before = project.outputs()["adminPassword"]
     with Logins(project.outputs()["apiUrl"]) as logins:
         script = f"/client/v4/accounts/{project.tokens()['accountId']}/workers/scripts/oracle-universe-api"
@@ -180,7 +180,7 @@ def test_an_update_that_breaks_off_halfway_leaves_the_api_its_login(project: Pro
     assert logs_in(project, NEXT)
 
 
-def test_a_token_goes_to_the_api_worker_and_nowhere_else(project: Project) -> None:
+def test_a_new_token_is_stored_only_in_the_api_worker(project: Project) -> None:
     with Logins(project.outputs()["apiUrl"]) as logins:
         done = rotate(project, "github-token", typed=f"{TOKEN}\n").well()
     assert set(logins.seen) == {"admin"}, logins.seen

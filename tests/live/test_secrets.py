@@ -1,4 +1,4 @@
-"""No secret in plain, anywhere: known ones are planted, the network is worked with, and everything is searched."""
+"""After all kinds of work with known secrets, none is in plain text anywhere. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def answers(project: Project) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_the_secrets_are_at_work(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
+def test_the_secrets_are_in_use(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     session, _, secrets = worked
     assert all(len(secret) >= 20 for secret in secrets.values())
     outputs = session.project.outputs()
@@ -161,14 +161,14 @@ def test_the_secrets_are_at_work(worked: tuple[Session, ProcessList, dict[str, s
 
 
 @pytest.mark.slow
-def test_nothing_printed_holds_a_secret(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
+def test_no_output_contains_a_secret(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     session, _, secrets = worked
     found = [(sorted(names), text[:2000]) for text in session.printed if (names := leaked(text.encode(), secrets))]
     assert not found
 
 
 @pytest.mark.slow
-def test_no_file_holds_a_secret(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
+def test_no_file_contains_a_secret(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     session, _, secrets = worked
     root = session.project.root
     names = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
@@ -180,7 +180,9 @@ def test_no_file_holds_a_secret(worked: tuple[Session, ProcessList, dict[str, st
 
 
 @pytest.mark.slow
-def test_the_files_that_hold_tokens_are_their_owners(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
+def test_files_with_tokens_are_readable_only_by_their_owner(
+    worked: tuple[Session, ProcessList, dict[str, str]],
+) -> None:
     root = worked[0].project.root
     assert {name: oct((root / name).stat().st_mode & 0o777) for name in SECRET_FILES} == dict.fromkeys(
         SECRET_FILES, "0o600"
@@ -189,7 +191,7 @@ def test_the_files_that_hold_tokens_are_their_owners(worked: tuple[Session, Proc
 
 
 @pytest.mark.slow
-def test_no_process_had_a_secret_among_its_arguments(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
+def test_no_process_has_a_secret_in_its_arguments(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     _, processes, secrets = worked
     assert processes.looks > 100
     assert any(b"localcloud" in arguments for arguments in processes.seen)
@@ -199,7 +201,7 @@ def test_no_process_had_a_secret_among_its_arguments(worked: tuple[Session, Proc
 
 
 @pytest.mark.parametrize("leak", list(range(len(list(forms("x" * 20))))))
-def test_the_search_finds_every_form(tmp_path: Path, leak: int) -> None:
+def test_the_search_finds_every_encoding_of_a_secret(tmp_path: Path, leak: int) -> None:
     secret = "planted-~~~???-secret"
     wrapped = [f"a{secret}b", f"ab{secret}", f"abc{secret}d", secret.encode().hex()]
     texts = [wrapped[0].encode(), wrapped[3].encode()]
@@ -209,7 +211,7 @@ def test_the_search_finds_every_form(tmp_path: Path, leak: int) -> None:
     assert leaked_in_files(tmp_path, {"it": secret}, frozenset()) == ["file: it"]
 
 
-def test_the_process_list_is_seen() -> None:
+def test_the_process_list_sees_a_short_process() -> None:
     with ProcessList() as processes, subprocess.Popen(["sleep", "600.5"]) as sleeping:
         until(lambda: b"sleep\x00600.5\x00" in processes.seen, "the process is seen")
         sleeping.kill()

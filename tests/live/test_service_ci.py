@@ -1,4 +1,4 @@
-"""The workflow that a service's repository calls, and the daily backup, step by step as GitHub runs them.
+"""The workflow of a service's repository and the daily backup, step by step as on GitHub. Each test can run alone.
 
 The remotes are git repositories on disk, the state and the backups are in buckets, and staging's clouds are a local
 cloud at an address that no stack counts as the local cloud. Left out are the steps that install what is here already,
@@ -221,7 +221,7 @@ def change(team: Team, branch: str, old: str, new: str) -> str:
     return team.push(API, f"{new} instead of {old}", branch)
 
 
-def test_what_is_merged_is_deployed_from_its_own_commit_and_nothing_else(team: Team) -> None:
+def test_a_merge_deploys_only_the_service_from_its_own_commit(team: Team) -> None:
     assert team.ping() == {"pong": True, "version": "hello from a package", "release": "spring"}
     site = team.root / "copies/oracle-net-web"
     (site / "public/index.html").write_text("merged there, and not deployed yet")
@@ -243,7 +243,7 @@ def running(team: Team) -> dict[str, str]:
     return {each["name"]: each["version"] for each in json.loads(status.output)["services"]}
 
 
-def test_a_pull_request_is_previewed_and_changes_nothing(team: Team) -> None:
+def test_a_pull_request_gets_a_preview_that_changes_nothing(team: Team) -> None:
     before = team.ping()
     job = team.job("preview", change(team, "pull", "pong: true", "pong: false"))
     said = team.ran(job).output
@@ -253,7 +253,7 @@ def test_a_pull_request_is_previewed_and_changes_nothing(team: Team) -> None:
     assert team.ping() == before
 
 
-def test_a_pull_request_is_rehearsed_with_the_checkouts_that_are_beside(team: Team) -> None:
+def test_a_pull_request_is_rehearsed_with_the_other_checkouts(team: Team) -> None:
     head = change(team, "pull", "pong: true", "pong: 'rehearsed'")
     base = git(team.root / "copies" / API, "rev-parse", "main")
     said = team.ran(team.job("rehearsal", head)).output
@@ -266,7 +266,7 @@ def test_a_pull_request_is_rehearsed_with_the_checkouts_that_are_beside(team: Te
     assert f"- api: ../{API} at {base[:10]}" in (team.root / "summary.md").read_text()
 
 
-def test_a_change_that_does_not_come_up_fails_its_rehearsal(team: Team) -> None:
+def test_a_change_that_does_not_start_fails_its_rehearsal(team: Team) -> None:
     job = team.job("rehearsal", change(team, "pull", 'pathname === "/ping"', 'pathname === "/pong"'))
     *_, (command, last) = job.run(*INSTALLED)
     assert command.startswith(".venv/bin/oracle rehearse")
@@ -274,7 +274,7 @@ def test_a_change_that_does_not_come_up_fails_its_rehearsal(team: Team) -> None:
     assert "oracle: `oracle up` failed in the rehearsal: api does not answer" in last.output
 
 
-def test_the_daily_backup_is_in_the_bucket_and_fails_where_it_can_take_none(team: Team) -> None:
+def test_the_daily_backup_is_in_the_bucket_or_the_job_fails(team: Team) -> None:
     head = git(team.root / "copies/network", "rev-parse", "HEAD")
     job = team.job("backup", head, "backup", "team/network")
     commands = dict(job.run(*INSTALLED))  # up to production's, which this team does not have

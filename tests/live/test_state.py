@@ -1,4 +1,4 @@
-"""The state in a bucket: the same commands, one update at a time, and a lock that tells whose it is."""
+"""The state in a bucket: commands, the lock and its holder, a move of the state. One story: the tests run in order."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def team(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             project.stop()
 
 
-def test_the_state_is_in_the_bucket_and_nowhere_else(team: Team) -> None:
+def test_the_state_is_only_in_the_bucket(team: Team) -> None:
     assert ".pulumi/stacks/oracle-net/local.json" in team.objects()
     assert not team.project.state_file.exists()
     assert_quiet(team.project.pulumi("preview", "--stack", "local"))
     assert team.holders() == []
 
 
-def test_doctor_and_status_read_it(team: Team) -> None:
+def test_doctor_and_status_read_the_state(team: Team) -> None:
     found = json.loads(team.project.oracle("doctor", "--json").output)
     told = {each["check"]: (each["level"], each["what"]) for each in found["findings"]}
     assert told["state"][0] == "ok"
@@ -76,7 +76,7 @@ def test_doctor_and_status_read_it(team: Team) -> None:
     assert "jellyfish-app" in team.project.oracle("status").well().output
 
 
-def test_the_second_of_two_updates_is_told_who_holds_the_lock(team: Team) -> None:
+def test_the_second_of_two_updates_names_the_holder_of_the_lock(team: Team) -> None:
     project = team.project
     project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
     project.fault(app="jellyfish-app-g1-r2", step="deploy", delay=HELD, count=1)
@@ -99,7 +99,7 @@ def test_the_second_of_two_updates_is_told_who_holds_the_lock(team: Team) -> Non
     assert team.holders() == [holder]
 
 
-def test_a_killed_holders_lock_is_taken_over(team: Team) -> None:
+def test_the_lock_of_a_killed_update_is_removed(team: Team) -> None:
     assert len(team.holders()) == 1
     done = team.project.oracle("recover", "local").well()
     assert "which is dead" in done.output
@@ -108,8 +108,8 @@ def test_a_killed_holders_lock_is_taken_over(team: Team) -> None:
     assert_quiet(team.project.pulumi("preview", "--stack", "local"))
 
 
-def test_the_state_moves_to_another_place(team: Team, tmp_path: Path) -> None:
-    """As docs/how-to/state.md says: the same passphrase opens it there, and nothing is to be changed."""
+def test_the_state_can_be_moved_to_another_backend(team: Team, tmp_path: Path) -> None:
+    """As docs/how-to/state.md says: the same passphrase decrypts it there, and the stack file does not change."""
     project, file = team.project, tmp_path / "local.json"
     configuration = project.stack_file.read_bytes()
     project.pulumi("stack", "export", "--stack", "local", "--file", str(file)).well()

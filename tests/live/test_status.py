@@ -1,4 +1,4 @@
-"""`oracle status` against a network that is broken in one way after another: each way is named, nothing else blamed."""
+"""`oracle status` names each fault and blames nothing else. Each test can run alone; the last stops the cloud."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def trouble(project: Project) -> Iterator[Callable[..., None]]:
     project.api("DELETE", "/_cloud/faults")
 
 
-def test_a_healthy_network_has_no_findings_and_nothing_secret_in_it(project: Project) -> None:
+def test_a_healthy_network_has_no_findings_and_shows_no_secret(project: Project) -> None:
     shown, told = project.oracle("status"), project.oracle("status", "--json")
     assert (shown.status, told.status) == (0, 0)
     assert "local is healthy" in shown.output
@@ -60,7 +60,7 @@ def test_a_healthy_network_has_no_findings_and_nothing_secret_in_it(project: Pro
 
 
 @pytest.mark.slow
-def test_a_backend_that_is_killed_is_the_only_one_to_blame(project: Project, look: StatusReader) -> None:
+def test_a_killed_backend_is_the_only_cause(project: Project, look: StatusReader) -> None:
     with _killed(project):
         _settled(look, lambda found: found.level == "down")
         found = look.gather()
@@ -73,7 +73,7 @@ def test_a_backend_that_is_killed_is_the_only_one_to_blame(project: Project, loo
     _settled(look, lambda found: found.level == "healthy")
 
 
-def test_a_hung_backend_costs_a_bounded_wait(project: Project, look: StatusReader) -> None:
+def test_a_hanging_backend_is_reported_after_the_timeout(project: Project, look: StatusReader) -> None:
     processes = _backends(project)
     assert processes
     try:
@@ -88,14 +88,14 @@ def test_a_hung_backend_costs_a_bounded_wait(project: Project, look: StatusReade
     assert _row(found, "api").because == "backend"
 
 
-def test_a_worker_that_answers_500(trouble: Callable[..., None], look: StatusReader) -> None:
+def test_a_worker_that_answers_500_is_down(trouble: Callable[..., None], look: StatusReader) -> None:
     trouble(host="oracle-universe-api*", path="*", status=500, count=100)
     found = look.gather()
     _blames(found, "api", "down", "oracle-universe-api does not serve: status 500")
     assert "tail oracle-universe-api" in found.findings[0].next
 
 
-def test_a_hung_worker_costs_a_bounded_wait(trouble: Callable[..., None], look: StatusReader) -> None:
+def test_a_hanging_worker_is_reported_after_the_timeout(trouble: Callable[..., None], look: StatusReader) -> None:
     trouble(host="oracle-net.*", path="*", delay=30, count=100)
     found = look.gather()
     _blames(found, "web", "down", "oracle-net does not serve: no answer in 5 s")
@@ -105,7 +105,7 @@ def test_a_hung_worker_costs_a_bounded_wait(trouble: Callable[..., None], look: 
 @pytest.mark.parametrize(
     "about, path", [("digitalocean", "/v2/*"), ("cloudflare", "/client/v4/*")], ids=["digitalocean", "cloudflare"]
 )
-def test_an_api_of_a_cloud_that_fails_is_not_the_services_fault(
+def test_a_failing_cloud_api_is_not_blamed_on_services(
     trouble: Callable[..., None], look: StatusReader, about: str, path: str
 ) -> None:
     trouble(path=path, status=500, body={"message": "broken"}, count=100)
@@ -130,7 +130,7 @@ def test_a_revoked_token_is_named(project: Project, about: str) -> None:
     assert {each["level"] for each in found["services"]} == {"healthy"}
 
 
-def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look: StatusReader) -> None:
+def test_a_secret_changed_by_hand_is_found_and_the_advice_repairs_it(project: Project, look: StatusReader) -> None:
     secret = {"name": "PB_ADMIN_PASSWORD", "text": "somebody-elses-password", "type": "secret_text"}
     _cloudflare(project, "PUT", "oracle-universe-api/secrets", secret)
     found = look.gather()
@@ -142,7 +142,7 @@ def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look:
 
 
 @pytest.mark.slow
-def test_a_deleted_worker_and_then_a_rollback(project: Project, look: StatusReader) -> None:
+def test_a_deleted_worker_and_a_rolled_back_worker_are_found(project: Project, look: StatusReader) -> None:
     _cloudflare(project, "DELETE", "oracle-net")
     _blames(look.gather(), "web", "down", "oracle-net was deleted")
     project.edit("services/universe/public/index.html", "<body", '<body data-second="yes"')
@@ -161,7 +161,7 @@ def test_a_deleted_worker_and_then_a_rollback(project: Project, look: StatusRead
 
 
 @pytest.mark.slow
-def test_an_app_that_is_rolled_back_and_pinned(project: Project) -> None:
+def test_a_rolled_back_and_pinned_app_is_found(project: Project) -> None:
     look = StatusReader(Stack("local", project.root), FOR_EVER)
     app = project.outputs()["backendAppId"]
     first = project.api("GET", f"/v2/apps/{app}")["app"]["active_deployment"]["id"]
@@ -179,7 +179,7 @@ def test_an_app_that_is_rolled_back_and_pinned(project: Project) -> None:
     assert StatusReader(Stack("local", project.root)).gather().findings == ()
 
 
-def test_without_the_local_cloud_that_alone_is_said(project: Project) -> None:
+def test_a_stopped_local_cloud_is_the_only_finding(project: Project) -> None:
     project.oracle("cloud", "stop").well()
     done = project.oracle("status")
     assert done.status == 2

@@ -1,4 +1,4 @@
-"""An app that somebody still uses is not deleted, although everything of ours has moved away from it. One story."""
+"""An app that still gets requests is not deleted after its traffic has moved. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 BOUND = 'env.POCKETBASE_URL.replace(/\\/+$/, "")'
 
 
-def test_an_address_put_together_at_run_time_keeps_the_old_app(project: Project) -> None:
-    """No search of the code finds it; the old app's own log does."""
+def test_an_old_app_called_by_an_address_built_at_run_time_is_not_deleted(project: Project) -> None:
+    """No search of the code finds the address; the log of the old app shows the requests."""
     old, address = network.apps(project), project.outputs()["backendUrl"]
     hidden = f'atob("{base64.b64encode(address.encode()).decode()}")'
     project.edit("services/api/src/worker.js", BOUND, hidden)

@@ -1,4 +1,4 @@
-"""What the story calls lost or wrong, tried on a network that is made up."""
+"""The verdicts of the chaos story (lost writes, problems), on a simulated network. Each test can run alone."""
 
 from __future__ import annotations
 
@@ -60,20 +60,20 @@ def made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MadeUp:
     return MadeUp(monkeypatch, tmp_path)
 
 
-def test_a_write_in_the_backend_that_serves_or_in_a_backup_is_not_lost(made_up: MadeUp) -> None:
+def test_a_write_in_the_serving_backend_or_in_a_backup_is_not_lost(made_up: MadeUp) -> None:
     made_up.backups = {"one"}
     assert made_up.carry_out(WIPE, "one", set()).problems == []
     row = made_up.carry_out(RELEASE, "two", {"two"})
     assert (row.acknowledged, row.lost, row.problems) == (1, 0, [])
 
 
-def test_a_write_that_is_nowhere_is_lost_once(made_up: MadeUp) -> None:
+def test_a_missing_write_is_counted_as_lost_once(made_up: MadeUp) -> None:
     row = made_up.carry_out(WIPE, "one", set())
     assert (row.lost, row.problems) == (1, ["lost: ['one']"])
     assert made_up.carry_out(RELEASE, "two", {"two"}).lost == 0
 
 
-def test_a_release_must_carry_what_was_there_also_when_a_backup_has_it(made_up: MadeUp) -> None:
+def test_a_release_must_migrate_every_write_even_if_a_backup_has_it(made_up: MadeUp) -> None:
     made_up.serving, made_up.backups = {"before"}, {"before", "during"}
     assert made_up.carry_out(RELEASE, "during", set()).lost == 2
 
@@ -101,7 +101,7 @@ def test_failed_reads_and_other_close_codes_are_problems(made_up: MadeUp) -> Non
     assert "failed writes: {'writer 401': 1}" in row.problems
 
 
-def test_sums_add_up_by_operation_and_keep_the_longest_window() -> None:
+def test_sums_are_per_operation_with_the_longest_window() -> None:
     rows = [Row("wipe", seconds=1, lost=1, longest=3.0), Row("release"), Row("wipe", 1, seconds=2, lost=2, longest=2.0)]
     [wipe, release] = sums(rows)
     assert (wipe.status, wipe.seconds, wipe.lost, wipe.longest) == (1, 3, 3, 3.0)

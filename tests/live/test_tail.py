@@ -1,4 +1,4 @@
-"""`oracle tail`: what the services say, across a release of the backend; no tail is left behind."""
+"""`oracle tail` follows all services across a release. Each test can run alone; the last deletes a Worker."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def asked_until_seen(found: Following, url: str, *parts: str, **headers: str) ->
     raise AssertionError(f"{url} was never seen: {found.seen}")
 
 
-def test_all_services_side_by_side_and_nothing_secret(project: Project) -> None:
+def test_all_services_are_followed_and_no_secret_is_shown(project: Project) -> None:
     outputs: dict[str, Any] = project.outputs()
     password = outputs["adminPassword"]
     with following(project) as found:
@@ -117,7 +117,7 @@ def test_all_services_side_by_side_and_nothing_secret(project: Project) -> None:
     assert tails(project) == []
 
 
-def test_an_end_by_a_signal_leaves_no_tail_either(project: Project) -> None:
+def test_a_tail_is_deleted_when_a_signal_ends_the_command(project: Project) -> None:
     with following(project, "api", "--json", "--status", "ok", "--filter", "health") as found:
         line = asked_until_seen(found, f"{project.outputs()['apiUrl']}/api/health", '"service": "api"')
         assert '"method": "GET"' in line
@@ -126,7 +126,7 @@ def test_an_end_by_a_signal_leaves_no_tail_either(project: Project) -> None:
     assert tails(project) == []
 
 
-def test_another_app_and_another_version_are_followed_on(project: Project) -> None:
+def test_a_new_app_and_a_new_version_are_followed(project: Project) -> None:
     before = project.outputs()["backendAppId"]
     with following(project) as found:
         found.until("  backend  ", "Server started at")
@@ -138,7 +138,7 @@ def test_another_app_and_another_version_are_followed_on(project: Project) -> No
         assert found.end() == 0
 
 
-def test_what_cannot_be_followed_ends_it_with_a_sentence(project: Project) -> None:
+def test_an_unknown_or_deleted_service_ends_the_command_with_a_sentence(project: Project) -> None:
     done = project.oracle("tail", "nothing").failed()
     assert "There is no service nothing. The services are backend, api, universe, web." in done.output
     with following(project, "universe") as found:

@@ -1,4 +1,4 @@
-"""Two stacks with the same names for everything, in two accounts and one store: what one keeps is that one's alone.
+"""Two stacks with the same names and one backup store do not affect each other. One story: the tests run in order.
 
 Whatever is done to staging, what is kept for prod stays as it is, byte for byte, and no command on prod finds
 anything of staging's.
@@ -64,7 +64,7 @@ def left_alone(project: Project) -> Iterator[None]:
     assert network.titles(project) == {f"of {project.stack}"}
 
 
-def test_looking_makes_nothing(tmp_path: Path) -> None:
+def test_read_only_commands_create_nothing(tmp_path: Path) -> None:
     """Neither a stack nor a folder, where nothing was ever deployed."""
     staging, _ = Environments.made(Project.copied(tmp_path), suffix="")
     before = private_files(tmp_path)
@@ -79,7 +79,7 @@ def private_files(root: Path) -> list[Path]:
     return sorted((root / ".oracle").rglob("*"))
 
 
-def test_a_wipe_and_its_undo(environments: Environments) -> None:
+def test_a_wipe_and_its_undo_do_not_affect_the_other_stack(environments: Environments) -> None:
     staging, prod = environments
     with left_alone(prod):
         staging.oracle("wipe", "staging", "--yes").well()
@@ -95,7 +95,7 @@ def test_a_wipe_and_its_undo(environments: Environments) -> None:
         assert network.titles(staging) == {"of staging"}
 
 
-def test_a_backup_that_was_copied_by_hand_is_refused_by_command_and_by_pulumi(environments: Environments) -> None:
+def test_a_backup_copied_from_another_stack_is_refused(environments: Environments) -> None:
     staging, prod = environments
     taken = backups(staging)[0]
     with left_alone(prod):
@@ -117,7 +117,7 @@ def test_a_backup_that_was_copied_by_hand_is_refused_by_command_and_by_pulumi(en
                 (folder(prod) / f"{taken}{ending}").unlink()
 
 
-def test_a_release_is_undone_by_the_one_before_with_the_data_of_today(environments: Environments) -> None:
+def test_a_release_is_undone_by_a_rollback_with_the_current_data(environments: Environments) -> None:
     staging, prod = environments
     before = staging.outputs()["release"]["backend"]
     with left_alone(prod):
@@ -134,7 +134,7 @@ def test_a_release_is_undone_by_the_one_before_with_the_data_of_today(environmen
         assert network.titles(staging) == {"of staging", "after the release"}
 
 
-def test_retention_clears_away_the_stacks_own_alone(environments: Environments) -> None:
+def test_retention_deletes_only_the_stacks_own_backups(environments: Environments) -> None:
     staging, prod = environments
     prod.oracle("backup", "prod").well()
     with left_alone(prod):
@@ -149,7 +149,7 @@ def test_retention_clears_away_the_stacks_own_alone(environments: Environments) 
         assert set(restores) <= set(backups(staging))
 
 
-def test_a_destroy_takes_nothing_along(environments: Environments) -> None:
+def test_a_destroy_does_not_affect_the_other_stack(environments: Environments) -> None:
     staging, prod = environments
     with left_alone(prod):
         staging.pulumi("destroy", "--yes", "--skip-preview", "--run-program", "--stack", "staging").well()

@@ -1,4 +1,4 @@
-"""Release, wipe, undo and restart, with people at work meanwhile. One story.
+"""Release, wipe, undo and restart while people read and write. One story: the tests run in order.
 
 People read and write over HTTP and open sockets from the first test to the last. After each operation every write that
 was acknowledged to them is looked for in what serves and in the backups.
@@ -72,7 +72,7 @@ def carried_out(story: Story, operation: Operation, command: Callable[[], Done] 
     return row, done[0]
 
 
-def test_a_release_carries_the_data(story: Story) -> None:
+def test_a_release_migrates_the_data(story: Story) -> None:
     project = story.project
     before, released = network.holdings(project), network.running(project)
     change_backend(project)
@@ -99,7 +99,7 @@ def assert_held(before: dict[str, Any], after: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("turn", ["second", "third"])
-def test_releases_in_a_row_carry_it_on(story: Story, turn: str) -> None:
+def test_consecutive_releases_migrate_the_data(story: Story, turn: str) -> None:
     [old] = network.apps(story.project)
     change_backend(story.project)
     carried_out(story, RELEASE)
@@ -114,8 +114,8 @@ def planted(project: Project) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_the_plan_of_a_wipe_is_loud_and_changes_nothing(project: Project, planted: dict[str, Any]) -> None:
-    """As a pull request that raises the generation and takes a larger machine gets it."""
+def test_the_plan_of_a_wipe_shows_the_loss_and_changes_nothing(project: Project, planted: dict[str, Any]) -> None:
+    """A pull request that raises the generation and chooses a larger machine gets this plan."""
     before = project.stack_file.read_text(), project.state_file.read_bytes()
     project.edit(project.stack_file.name, 'oracle-net:generation: "1"', 'oracle-net:generation: "2"')
     project.edit(project.stack_file.name, "    createTimeout", "    size: basic-xs\n    createTimeout")
@@ -159,7 +159,7 @@ def held_to(project: Project, release: dict[str, Any], done: Done) -> None:
     assert changed_names(done) <= {*FOLLOWING, "backend-disk", "default"}
 
 
-def test_a_wipe_leaves_nothing_and_keeps_everything(
+def test_a_wipe_empties_the_backend_and_backs_up_everything(
     story: Story, planted: dict[str, Any], unfinished: dict[str, str], tmp_path: Path
 ) -> None:
     project = story.project
@@ -186,7 +186,7 @@ def test_a_wipe_leaves_nothing_and_keeps_everything(
     network.say(project, "between")
 
 
-def test_the_undo_brings_everything_back(
+def test_an_undo_restores_everything(
     story: Story, planted: dict[str, Any], unfinished: dict[str, str], tmp_path: Path
 ) -> None:
     project = story.project
@@ -205,7 +205,7 @@ def test_the_undo_brings_everything_back(
 
 
 @pytest.mark.slow
-def test_restart_empties_the_disk_of_the_same_app(story: Story, unfinished: dict[str, str], tmp_path: Path) -> None:
+def test_a_restart_empties_the_disk_of_the_same_app(story: Story, unfinished: dict[str, str], tmp_path: Path) -> None:
     project = story.project
     before = network.titles(project)
     release = project.outputs()["release"]
@@ -224,5 +224,5 @@ def test_restart_empties_the_disk_of_the_same_app(story: Story, unfinished: dict
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", [ROTATION, ROLLBACK], ids=lambda each: str(each.name))
-def test_no_other_operation_loses_a_write(story: Story, operation: Operation) -> None:
+def test_other_operations_lose_no_write(story: Story, operation: Operation) -> None:
     carried_out(story, operation)

@@ -1,4 +1,4 @@
-"""The local cloud's own page: who is let in, what is shown, and that it is shown as it comes."""
+"""The local cloud's web page: access to it, its contents, and their live updates."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def state(cloud: RunningCloud, session: str, **headers: str) -> httpx.Response:
 # --- who is let in
 
 
-def test_a_code_works_once(cloud: RunningCloud, code: str) -> None:
+def test_an_access_code_works_only_once(cloud: RunningCloud, code: str) -> None:
     first = exchange(cloud, code)
     assert first.status_code == 201
     assert state(cloud, first.json()["session"]).status_code == 200
@@ -99,7 +99,7 @@ def test_a_code_works_once(cloud: RunningCloud, code: str) -> None:
     assert "oracle cloud console" in again.json()["error"]
 
 
-def test_codes_and_sessions_end(tmp_path: Path) -> None:
+def test_codes_and_sessions_expire(tmp_path: Path) -> None:
     now = [1000.0]
     entrance = Entrance(Vault.at(tmp_path / "key"), 8400, lambda: now[0])
     early, late = entrance.code(), entrance.code()
@@ -115,16 +115,16 @@ def test_codes_and_sessions_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "x" * 100_000, "\x00", "é"])
-def test_what_is_no_code_opens_nothing(cloud: RunningCloud, wrong: str) -> None:
+def test_an_invalid_code_is_refused(cloud: RunningCloud, wrong: str) -> None:
     assert exchange(cloud, wrong).status_code == 401
 
 
-def test_codes_are_for_holders_of_the_token(cloud: RunningCloud, session: str) -> None:
+def test_codes_are_issued_only_to_holders_of_the_token(cloud: RunningCloud, session: str) -> None:
     for token in ("", "wrong", session, cloud.tokens.cloudflare):
         assert ask("POST", f"{cloud.url}/_cloud/page/codes", token=token).status_code == 401
 
 
-def test_a_session_opens_the_page_and_nothing_else(account: Account, cloud: RunningCloud, session: str) -> None:
+def test_a_session_opens_only_the_page(account: Account, cloud: RunningCloud, session: str) -> None:
     for method, path in (
         ("GET", "/v2/apps"),
         ("GET", "/_cloud/faults"),
@@ -138,15 +138,15 @@ def test_a_session_opens_the_page_and_nothing_else(account: Account, cloud: Runn
     assert state(cloud, session[:-2] + "AA").status_code == 401
 
 
-def test_a_log_address_is_no_session(account: Account, cloud: RunningCloud, network: Json) -> None:
-    """The vault seals both; each opens for its own purpose only."""
+def test_the_token_of_a_log_address_is_not_a_session(account: Account, cloud: RunningCloud, network: Json) -> None:
+    """The same key seals both, for different purposes."""
     active = network["active_deployment"]["id"]
     answer = account.http.get(f"/v2/apps/{network['id']}/deployments/{active}/logs", params={"type": "RUN"}).json()
     assert state(cloud, answer["live_url"].partition("token=")[2]).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1.evil.example:{port}"])
-def test_a_name_that_was_made_to_lead_here_is_refused(cloud: RunningCloud, session: str, code: str, host: str) -> None:
+def test_a_request_with_a_foreign_host_name_is_refused(cloud: RunningCloud, session: str, code: str, host: str) -> None:
     there = host.format(port=cloud.port)
     assert state(cloud, session, host=there).status_code == 403
     assert exchange(cloud, code, host=there).status_code == 403
@@ -164,18 +164,20 @@ def test_a_name_that_was_made_to_lead_here_is_refused(cloud: RunningCloud, sessi
         {"sec-fetch-site": "same-site"},
     ],
 )
-def test_other_pages_are_refused(cloud: RunningCloud, session: str, code: str, headers: dict[str, str]) -> None:
+def test_a_request_from_another_origin_is_refused(
+    cloud: RunningCloud, session: str, code: str, headers: dict[str, str]
+) -> None:
     assert state(cloud, session, **headers).status_code == 403
     assert exchange(cloud, code, **headers).status_code == 403
 
 
-def test_our_own_page_is_not(cloud: RunningCloud, session: str) -> None:
+def test_a_request_from_the_page_itself_is_accepted(cloud: RunningCloud, session: str) -> None:
     own = {"origin": cloud.url, "sec-fetch-site": "same-origin"}
     assert state(cloud, session, **own).status_code == 200
     assert state(cloud, session, host=f"localhost:{cloud.port}").status_code == 200
 
 
-def test_the_page_itself_holds_nothing_and_asks_for_nothing(cloud: RunningCloud, network: Json) -> None:
+def test_the_page_contains_no_data_and_loads_nothing_from_elsewhere(cloud: RunningCloud, network: Json) -> None:
     answer = ask("GET", f"{cloud.url}/")
     assert answer.status_code == 200
     assert "console-app" not in answer.text
@@ -226,7 +228,7 @@ def log_until(cloud: RunningCloud, session: str, path: str, words: str) -> str:
     raise AssertionError(f"the log ended without {words}: {text}")
 
 
-def test_what_failed_says_why_and_which_logs_there_are(cloud: RunningCloud, network: Json, session: str) -> None:
+def test_a_failed_deployment_is_shown_with_its_error_and_logs(cloud: RunningCloud, network: Json, session: str) -> None:
     (app,) = [each for each in state(cloud, session).json()["apps"] if each["name"] == "broken-app"]
     (deployment,) = app["deployments"]
     assert (app["serves"], app["addresses"], deployment["phase"]) == (False, [], "ERROR")
@@ -238,13 +240,13 @@ def test_what_failed_says_why_and_which_logs_there_are(cloud: RunningCloud, netw
     "path",
     ["apps/x/y/run", "apps/{app}/y/run", "apps/{app}/{deployment}/..", "apps/{app}/{deployment}/nonsense", "workers/x"],
 )
-def test_a_log_that_is_not_there(cloud: RunningCloud, network: Json, session: str, path: str) -> None:
+def test_a_missing_log_answers_404(cloud: RunningCloud, network: Json, session: str, path: str) -> None:
     there = path.format(app=network["id"], deployment=network["active_deployment"]["id"])
     answer = ask("GET", f"{cloud.url}/_cloud/page/logs/{there}", token=session)
     assert answer.status_code == 404
 
 
-def test_requests_come_once_and_without_queries(
+def test_requests_are_listed_once_and_without_queries(
     account: Account, cloud: RunningCloud, network: Json, session: str
 ) -> None:
     def since(before: Json) -> Json:
@@ -290,7 +292,7 @@ def follow(page: Page, card: str, button: str) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("seen", [("desktop", "light"), ("phone", "dark")], indirect=True, ids=["desktop", "phone"])
-def test_it_is_readable(seen: Visit, account: Account) -> None:
+def test_the_page_is_readable_on_desktop_and_phone(seen: Visit, account: Account) -> None:
     page = seen.page
     for each in page.locator("details").all():
         each.locator("summary").click()
@@ -307,7 +309,7 @@ def test_it_is_readable(seen: Visit, account: Account) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_what_happens_arrives_while_it_is_looked_at(seen: Visit, account: Account, network: Json) -> None:
+def test_new_events_appear_on_the_open_page(seen: Visit, account: Account, network: Json) -> None:
     page = seen.page
     follow(page, "console-app", "run")
     expect(page.locator("#log")).to_contain_text("starting")
@@ -329,7 +331,7 @@ def test_what_happens_arrives_while_it_is_looked_at(seen: Visit, account: Accoun
 
 
 @pytest.mark.browser
-def test_nobody_is_let_in_without_a_code(browser: Browser, cloud: RunningCloud) -> None:
+def test_without_a_code_the_page_shows_how_to_get_one(browser: Browser, cloud: RunningCloud) -> None:
     with visit(browser, "phone") as seen:
         seen.page.goto(f"{cloud.url}/")
         expect(seen.page.get_by_text("oracle cloud console")).to_be_visible()
@@ -339,7 +341,7 @@ def test_nobody_is_let_in_without_a_code(browser: Browser, cloud: RunningCloud) 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_restart_is_lived_through(browser: Browser, own_cloud: RunningCloud) -> None:
+def test_the_page_reconnects_after_a_restart(browser: Browser, own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account, visit(browser, "phone") as seen:
         seen.page.goto(way_in(account))
         expect(seen.page.get_by_text("No app runs.")).to_be_visible()

@@ -13,7 +13,7 @@ import pytest
 from tests.localcloud.account import REPOSITORY, Account, image
 
 
-def test_everything_but_health_wants_the_token(account: Account) -> None:
+def test_every_endpoint_except_health_needs_the_token(account: Account) -> None:
     base = account.cloud.url
     assert account.edge.get(base + "/_cloud/health").status_code == 200
     for method, path in (
@@ -31,7 +31,7 @@ def test_everything_but_health_wants_the_token(account: Account) -> None:
 @pytest.mark.parametrize(
     "status, identifier", [(429, "too_many_requests"), (500, "server_error"), (503, "service_unavailable")]
 )
-def test_answers_fail_as_often_as_asked(account: Account, status: int, identifier: str) -> None:
+def test_a_fault_fails_the_requested_number_of_answers(account: Account, status: int, identifier: str) -> None:
     account.fault(method="GET", path="/v2/apps*", count=2, status=status)
     for _ in range(2):
         answer = account.http.get("/v2/apps")
@@ -41,7 +41,7 @@ def test_answers_fail_as_often_as_asked(account: Account, status: int, identifie
     assert account.http.get("/_cloud/faults").json() == {"requests": [], "steps": [], "latencies": []}
 
 
-def test_a_fault_may_let_the_first_requests_pass(account: Account) -> None:
+def test_a_fault_can_skip_the_first_requests(account: Account) -> None:
     account.fault(method="GET", path="/v2/account", skip=2, count=2, status=503)
     assert account.http.get("/v2/apps").status_code == 200
     assert account.http.request("HEAD", "/v2/account").status_code != 503
@@ -49,7 +49,7 @@ def test_a_fault_may_let_the_first_requests_pass(account: Account) -> None:
     assert seen == [200, 200, 503, 503, 200]
 
 
-def test_faults_for_the_same_request_count_on_their_own(account: Account) -> None:
+def test_faults_for_the_same_request_are_counted_separately(account: Account) -> None:
     account.fault(path="/v2/account", skip=2, status=503)
     account.fault(path="/v2/account", skip=1, status=429)
     assert account.http.get("/_cloud/faults").json()["requests"][0]["skip"] == 2
@@ -57,14 +57,14 @@ def test_faults_for_the_same_request_count_on_their_own(account: Account) -> Non
     assert seen == [200, 429, 503, 200]
 
 
-def test_a_fault_s_body_and_headers(account: Account) -> None:
+def test_a_fault_can_have_a_body_and_headers(account: Account) -> None:
     account.fault(path="/v2/account", status=429, body={"id": "mine"}, headers={"retry-after": "7"})
     answer = account.http.get("/v2/account")
     assert answer.json() == {"id": "mine"}
     assert answer.headers["retry-after"] == "7"
 
 
-def test_a_cloudflare_fault_has_cloudflare_s_envelope(account: Account) -> None:
+def test_a_fault_of_the_cloudflare_api_has_its_envelope(account: Account) -> None:
     account.fault(path="/client/v4/*", status=500)
     answer = account.http.get("/client/v4/accounts")
     assert answer.status_code == 500
@@ -72,15 +72,15 @@ def test_a_cloudflare_fault_has_cloudflare_s_envelope(account: Account) -> None:
     assert answer.json()["errors"][0]["code"] == 10500
 
 
-def test_a_dropped_connection(account: Account) -> None:
+def test_a_fault_can_drop_the_connection(account: Account) -> None:
     account.fault(path="/v2/account", drop=True)
     with pytest.raises(httpx.RemoteProtocolError):
         account.http.get("/v2/account")
     assert account.http.get("/v2/account").status_code == 200
 
 
-def test_answers_are_not_held_back(account: Account) -> None:
-    """Header and body go out in two writes; with Nagle's algorithm the second waits 40 ms for an acknowledgement."""
+def test_answers_are_sent_without_delay(account: Account) -> None:
+    """Header and body are two writes; with Nagle's algorithm the second would wait 40 ms for an acknowledgement."""
     spent = []
     for _ in range(60):  # a new connection is acknowledged at once for its first few packets
         started = time.perf_counter()
@@ -96,7 +96,7 @@ def test_a_delayed_answer_is_the_real_one(account: Account) -> None:
     assert time.monotonic() - started >= 0.4
 
 
-def test_a_latency_profile_lasts_until_it_is_cleared(account: Account) -> None:
+def test_a_latency_lasts_until_it_is_cleared(account: Account) -> None:
     account.fault(latency={"path": "/v2/*", "seconds": 0.2})
     for _ in range(2):
         started = time.monotonic()
@@ -125,14 +125,14 @@ def test_a_latency_profile_lasts_until_it_is_cleared(account: Account) -> None:
         5,
     ],
 )
-def test_a_fault_that_makes_no_sense(account: Account, wrong: Any) -> None:
+def test_an_invalid_fault_is_refused(account: Account, wrong: Any) -> None:
     answer = account.http.post("/_cloud/faults", json=wrong)
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]
     assert account.http.get("/_cloud/faults").json() == {"requests": [], "steps": [], "latencies": []}
 
 
-def test_several_faults_at_once_are_all_taken_or_none(account: Account) -> None:
+def test_several_faults_are_accepted_all_or_none(account: Account) -> None:
     good = {"path": "/v2/nothing", "status": 500}
     assert account.http.post("/_cloud/faults", json=[good, {"nonsense": 1}]).status_code == 400
     assert account.http.get("/_cloud/faults").json()["requests"] == []
@@ -159,7 +159,7 @@ def put(account: Account, digest: str, content: bytes, **query: str) -> httpx.Re
     return account.http.put(f"/_cloud/images/{digest}", params=query, content=content)
 
 
-def test_a_cron_trigger_by_hand(account: Account) -> None:
+def test_a_cron_trigger_can_be_run_on_request(account: Account) -> None:
     base = f"/client/v4/accounts/{account.cloud.tokens.account_id}/workers/scripts/by-hand"
     own = {"authorization": f"Bearer {account.cloud.tokens.cloudflare}"}
     code = """export default { scheduled(controller) {
@@ -192,7 +192,7 @@ def test_an_image_is_stored_once_and_found_by_digest_and_repository(account: Acc
     assert account.http.head(path, params={"repository": "other"}).status_code == 404
 
 
-def test_what_is_no_image_is_refused_and_leaves_nothing(account: Account) -> None:
+def test_an_invalid_image_is_refused_and_not_stored(account: Account) -> None:
     before = sorted((account.cloud.root / "images").iterdir())
     digest, packed = image({"a": "1"}, ["./a"])
     without, empty = image({"a": "1"}, [])
@@ -211,7 +211,7 @@ def test_what_is_no_image_is_refused_and_leaves_nothing(account: Account) -> Non
     assert sorted((account.cloud.root / "images").iterdir()) == before
 
 
-def test_an_image_that_reaches_outside_is_not_run(account: Account) -> None:
+def test_an_image_with_paths_outside_of_it_is_not_run(account: Account) -> None:
     digest = account.push({"../../escaped.txt": "x", "run.sh": "#!/bin/sh\n"}, ["./run.sh"])
     app = account.create(account.spec("escape", digest=digest))
     failed = account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
@@ -219,7 +219,7 @@ def test_an_image_that_reaches_outside_is_not_run(account: Account) -> None:
     assert not list(account.cloud.root.rglob("escaped.txt"))
 
 
-def test_a_command_that_cannot_run(account: Account) -> None:
+def test_a_command_that_cannot_run_fails_the_deployment(account: Account) -> None:
     digest = account.push({"run.sh": "#!/nowhere/sh\n"}, ["./run.sh"])
     app = account.create(account.spec("no-shell", digest=digest))
     failed = account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")

@@ -1,4 +1,4 @@
-"""Faults for requests that pass the edge, as users ask for them: by host, through the local cloud's own endpoint."""
+"""Injected faults for requests at the edge, set by host through the local cloud's own endpoint."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def statuses(account: Account, app: Any, *paths: str) -> list[int]:
     return [account.get(app, path).status_code for path in paths]
 
 
-def test_an_app_s_requests_fail_as_often_as_asked(account: Account, app: Any) -> None:
+def test_a_fault_fails_the_requested_number_of_an_apps_requests(account: Account, app: Any) -> None:
     account.fault(host="troubled-*", method="GET", path="/env*", skip=1, count=2, status=503)
     assert statuses(account, app, "/", "/env", "/env?a=1", "/", "/env", "/env") == [200, 200, 503, 200, 503, 200]
     assert account.http.get("/_cloud/faults").json() == {"requests": [], "steps": [], "latencies": []}
 
 
-def test_what_is_left_of_them_is_listed_until_it_is_cleared(account: Account, app: Any) -> None:
+def test_remaining_faults_are_listed_until_they_are_cleared(account: Account, app: Any) -> None:
     account.fault(host=host_of(app), path="*", skip=2, count=5, status=500)
     account.fault(path="/v2/nothing", status=500)
     assert statuses(account, app, "/", "/", "/") == [200, 200, 500]
@@ -43,7 +43,7 @@ def test_what_is_left_of_them_is_listed_until_it_is_cleared(account: Account, ap
     assert statuses(account, app, "/", "/") == [200, 200]
 
 
-def test_another_host_is_left_alone_and_so_are_the_apis(account: Account, app: Any) -> None:
+def test_a_fault_affects_neither_other_hosts_nor_the_apis(account: Account, app: Any) -> None:
     account.fault(host="other-*", path="*", count=9, status=500)
     assert statuses(account, app, "/") == [200]
     account.fault(host="*", path="*", count=9, status=500)
@@ -54,7 +54,7 @@ def test_another_host_is_left_alone_and_so_are_the_apis(account: Account, app: A
     assert statuses(account, app, "/") == [200]
 
 
-def test_a_lost_answer_of_the_api_is_one_to_a_request_that_was_carried_out(account: Account) -> None:
+def test_a_request_whose_answer_is_dropped_is_still_executed(account: Account) -> None:
     account.fault(method="POST", path="/v2/apps", drop="answer")
     with pytest.raises(httpx.RemoteProtocolError):
         account.create(account.spec("unanswered"))
@@ -62,7 +62,7 @@ def test_a_lost_answer_of_the_api_is_one_to_a_request_that_was_carried_out(accou
     assert account.http.get("/_cloud/faults").json()["requests"] == []
 
 
-def test_requests_to_a_host_are_recorded_from_when_it_is_asked_for(account: Account, app: Any) -> None:
+def test_requests_to_a_host_are_recorded_from_the_request_to_record_them(account: Account, app: Any) -> None:
     account.http.delete("/_cloud/requests")
     account.get(app, "/before")
     account.fault(host=host_of(app), path="/n*", record=True)
@@ -94,7 +94,7 @@ def recorded(account: Account) -> list[Any]:
         [{"path": "/v2/*", "status": 500}, {"host": "*", "path": "*", "status": 500}, {"host": "*", "path": 1}],
     ],
 )
-def test_a_fault_that_makes_no_sense(account: Account, app: Any, wrong: Any) -> None:
+def test_an_invalid_fault_is_refused(account: Account, app: Any, wrong: Any) -> None:
     answer = account.http.post("/_cloud/faults", json=wrong)
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]

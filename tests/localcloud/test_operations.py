@@ -1,9 +1,9 @@
-"""The page that lists what the local cloud answers says what it answers."""
+"""The generated page of the local cloud's operations is up to date."""
 
 from __future__ import annotations
 
 from tests.localcloud.operations import PAGE, page
 
 
-def test_the_page_is_fresh() -> None:
+def test_the_page_of_operations_is_up_to_date() -> None:
     assert PAGE.read_text() == page(), "write it again: python -m tests.localcloud.operations"

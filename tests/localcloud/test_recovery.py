@@ -1,4 +1,4 @@
-"""The local cloud ends, politely or not, and comes back with everything."""
+"""The local cloud stops, normally or by a kill, and starts again with all its state."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def login(account: Account, app: Json) -> str:
 
 
 @pytest.mark.slow
-def test_a_real_pocketbase_keeps_data_and_address_over_stop_and_kill(own_cloud: RunningCloud) -> None:
+def test_a_real_pocketbase_has_its_data_and_address_after_stop_and_kill(own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account:
         app = pocketbase(account, "jellyfish-app")
         token = login(account, app)
@@ -63,7 +63,7 @@ def test_a_real_pocketbase_keeps_data_and_address_over_stop_and_kill(own_cloud: 
         end()
 
 
-def test_kill_9_leaves_nothing_twice(own_cloud: RunningCloud) -> None:
+def test_after_kill_9_no_program_runs_twice(own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account:
         app = account.up("survivor", envs=[{"key": "GREETING", "value": "one"}])
         assert account.get(app, "/note?kept").status_code == 200
@@ -82,7 +82,7 @@ def test_kill_9_leaves_nothing_twice(own_cloud: RunningCloud) -> None:
 
 
 @pytest.mark.parametrize("step", ["build", "health"])
-def test_a_deployment_that_kill_9_interrupted_is_done_again(own_cloud: RunningCloud, step: str) -> None:
+def test_a_deployment_interrupted_by_kill_9_runs_again(own_cloud: RunningCloud, step: str) -> None:
     with Account(own_cloud) as account:
         app = account.up("interrupted", envs=[{"key": "GREETING", "value": "one"}])
         account.get(app, "/note?one")
@@ -101,7 +101,7 @@ def test_a_deployment_that_kill_9_interrupted_is_done_again(own_cloud: RunningCl
         assert len(list((own_cloud.root / "apps" / app["id"]).iterdir())) <= 2
 
 
-def test_a_stop_in_the_middle_of_a_deployment(own_cloud: RunningCloud) -> None:
+def test_a_stop_during_a_deployment_continues_it_at_the_next_start(own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account:
         account.fault(app="stopped", step="health", delay=60)
         app = account.create(account.spec("stopped"))
@@ -113,7 +113,7 @@ def test_a_stop_in_the_middle_of_a_deployment(own_cloud: RunningCloud) -> None:
         account.wait(app["id"], app["pending_deployment"]["id"], "ACTIVE")
 
 
-def test_deleted_apps_and_everything_else_stay_as_they_were(own_cloud: RunningCloud) -> None:
+def test_deleted_apps_stay_deleted_and_failed_ones_stay_failed(own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account:
         gone = account.up("gone")
         account.http.delete(f"/v2/apps/{gone['id']}")
@@ -139,7 +139,7 @@ def test_deleted_apps_and_everything_else_stay_as_they_were(own_cloud: RunningCl
     assert not (own_cloud.root / "builds").exists()
 
 
-def test_open_streams_do_not_delay_the_end(own_cloud: RunningCloud) -> None:
+def test_open_streams_do_not_delay_a_stop(own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account:
         app = account.up("streams")
         query = {"type": "RUN", "follow": "true"}
@@ -150,7 +150,7 @@ def test_open_streams_do_not_delay_the_end(own_cloud: RunningCloud) -> None:
     assert children_of(own_cloud.root) == []
 
 
-def test_a_signal_during_the_start_ends_it(own_cloud: RunningCloud) -> None:
+def test_a_signal_during_the_start_stops_it(own_cloud: RunningCloud) -> None:
     own_cloud.stop()
     own_cloud.launch()
     assert own_cloud.process
@@ -172,7 +172,7 @@ def refused(cloud: RunningCloud, status: int, *changes: str) -> str:
     return done.errors
 
 
-def test_a_second_one_on_the_same_state_is_refused(cloud: RunningCloud) -> None:
+def test_a_second_local_cloud_on_the_same_state_is_refused(cloud: RunningCloud) -> None:
     assert cloud.process
     sentence = refused(cloud, RUNS_ALREADY, "--port", str(free_port()), "--edge-port", str(free_port()))
     assert f"process {cloud.process.pid}" in sentence
@@ -181,7 +181,7 @@ def test_a_second_one_on_the_same_state_is_refused(cloud: RunningCloud) -> None:
 
 
 @pytest.mark.parametrize("option", ["--port", "--edge-port"])
-def test_a_port_in_use_is_named_with_who_listens(tmp_path: Path, option: str) -> None:
+def test_the_error_names_the_process_that_uses_the_port(tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
         ports = {"--port": free_port(), "--edge-port": free_port()} | {option: taken}
@@ -200,8 +200,8 @@ def test_a_missing_program_is_named(tmp_path: Path, option: str) -> None:
     assert f"{option} {tmp_path}/nowhere does not exist. Fix: run `make tools`." in sentence
 
 
-def test_a_reused_process_number_is_left_alone(own_cloud: RunningCloud) -> None:
-    """The leftovers' list holds creation times: a stranger who got a number from it is not ended."""
+def test_a_process_with_a_reused_id_is_not_ended(own_cloud: RunningCloud) -> None:
+    """The list of leftover processes has creation times: another process with the same id is not ended."""
     own_cloud.stop()
     stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     try:
@@ -213,7 +213,7 @@ def test_a_reused_process_number_is_left_alone(own_cloud: RunningCloud) -> None:
         stranger.wait()
 
 
-def test_health_says_who_is_there(cloud: RunningCloud, account: Account) -> None:
+def test_health_returns_process_and_edge(cloud: RunningCloud, account: Account) -> None:
     assert cloud.process
     answer = account.http.get("/_cloud/health")
     assert answer.json() == {"status": "ok", "version": "1.0.0", "pid": cloud.process.pid, "edge": cloud.edge_url}
@@ -222,7 +222,7 @@ def test_health_says_who_is_there(cloud: RunningCloud, account: Account) -> None
 
 @pytest.mark.chaos
 @pytest.mark.slow
-def test_whenever_it_is_killed_the_declared_spec_runs_in_the_end(own_cloud: RunningCloud) -> None:
+def test_the_declared_spec_runs_after_a_kill_at_any_moment(own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account:
         app = account.up("chaos", envs=[{"key": "GREETING", "value": "round 0"}])
     for round_, moment in enumerate((0.0, 0.02, 0.1, 0.25), start=1):

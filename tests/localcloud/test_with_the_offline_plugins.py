@@ -1,4 +1,4 @@
-"""The offline digitalocean plugin against the local cloud itself: they were made apart, and have to agree."""
+"""The offline digitalocean plugin against the local cloud: both were written separately and must agree."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _keeping_envs(news: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any
     return changed(news, {"set": {"spec.envs": stored["spec"]["envs"]}})
 
 
-def test_an_app_from_beginning_to_end(plugin: Plugin, account: Account) -> None:
+def test_an_app_is_created_updated_and_deleted(plugin: Plugin, account: Account) -> None:
     digest = account.push_program()
     news = _inputs(plugin, "whole-life", digest, GREETING="one")
     made = _answered(plugin.create(APP, news))
@@ -79,7 +79,7 @@ def test_an_app_from_beginning_to_end(plugin: Plugin, account: Account) -> None:
     assert "404" in plugin.delete(APP, id, updated)["error"]["details"]
 
 
-def test_a_deployment_that_fails_leaves_the_old_one_and_says_why(plugin: Plugin, account: Account) -> None:
+def test_a_failed_deployment_leaves_the_old_one_and_says_why(plugin: Plugin, account: Account) -> None:
     digest = account.push_program()
     news = _inputs(plugin, "breaks-later", digest, GREETING="good")
     made = _answered(plugin.create(APP, news))
@@ -92,7 +92,7 @@ def test_a_deployment_that_fails_leaves_the_old_one_and_says_why(plugin: Plugin,
     plugin.delete(APP, made["id"], made["properties"])
 
 
-def test_a_name_that_is_taken_is_the_api_s_refusal(plugin: Plugin, account: Account) -> None:
+def test_a_taken_app_name_is_refused_by_the_api(plugin: Plugin, account: Account) -> None:
     digest = account.push_program()
     news = _inputs(plugin, "taken", digest, GREETING="x")
     made = _answered(plugin.create(APP, news))
@@ -102,7 +102,7 @@ def test_a_name_that_is_taken_is_the_api_s_refusal(plugin: Plugin, account: Acco
     plugin.delete(APP, made["id"], made["properties"])
 
 
-def test_uptime_checks_and_alerts(plugin: Plugin) -> None:
+def test_uptime_checks_and_alerts_are_managed(plugin: Plugin) -> None:
     checked = _answered(plugin.check(CHECK, {}, {"target": "https://www.example.test", "regions": ["us_east"]}))[
         "inputs"
     ]

@@ -1,4 +1,4 @@
-"""The plugins' HTTP client: tries, waits, and where it may go."""
+"""The HTTP client of the offline plugins: retries, waits, and allowed addresses."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def _always(status: int, **headers: str) -> Answer:
 
 
 @pytest.mark.parametrize("status,tries", [(500, 4), (503, 4), (429, 4), (501, 1), (404, 1), (422, 1), (200, 1)])
-def test_tries_by_status(stub: Stub, status: int, tries: int) -> None:
+def test_the_status_decides_how_often_a_request_is_tried(stub: Stub, status: int, tries: int) -> None:
     stub.answer_by(lambda _: _always(status))
     answer = _api(stub, Retries(more=3, first=0.001, longest=0.002)).send("GET", "/x")
     assert (answer.status, answer.tries, len(stub.requests)) == (status, tries, tries)
 
 
-def test_it_stops_trying_when_told_so(stub: Stub) -> None:
+def test_the_header_x_should_retry_prevents_retries(stub: Stub) -> None:
     stub.answer_by(lambda _: _always(503, x_should_retry="false"))
     assert _api(stub, Retries(more=3, first=0.001)).send("GET", "/x").tries == 1
 
 
-def test_it_goes_on_as_soon_as_the_answer_is_good(stub: Stub) -> None:
+def test_a_retry_stops_at_the_first_good_answer(stub: Stub) -> None:
     stub.expect([_always(500), _always(200)])
     answer = _api(stub, Retries(more=3, first=0.001)).send_json("PUT", "/x", {"a": 1}, {"q": "1"})
     assert answer.ok
@@ -54,7 +54,7 @@ def test_it_goes_on_as_soon_as_the_answer_is_good(stub: Stub) -> None:
     ] * 2
 
 
-def test_retry_after_is_waited_for(stub: Stub) -> None:
+def test_the_header_retry_after_is_obeyed(stub: Stub) -> None:
     stub.expect([_always(429, retry_after="1"), _always(200)])
     started = time.monotonic()
     assert _api(stub, Retries(first=0.001)).send("GET", "/x").ok
@@ -66,7 +66,7 @@ def test_waits_double_up_to_the_longest() -> None:
     assert [retries.wait(tried, None) for tried in (1, 2, 3, 4)] == [0.1, 0.2, 0.4, 0.5]
 
 
-def test_nobody_listening_says_so() -> None:
+def test_an_unreachable_address_is_reported() -> None:
     api = Api()
     api.endpoint = "http://127.0.0.1:9"
     api.retries = Retries(more=2, first=0.001)
@@ -75,7 +75,7 @@ def test_nobody_listening_says_so() -> None:
     assert caught.value.tries == 3
 
 
-def test_cancelling_ends_a_wait_at_once(stub: Stub) -> None:
+def test_a_cancel_ends_a_wait_at_once(stub: Stub) -> None:
     stub.answer_by(lambda _: _always(503, retry_after="60"))
     api = _api(stub, Retries())
     started = time.monotonic()
@@ -85,7 +85,7 @@ def test_cancelling_ends_a_wait_at_once(stub: Stub) -> None:
     assert time.monotonic() - started < 10
 
 
-def test_broken_answers_are_tried_again(stub: Stub) -> None:
+def test_a_broken_answer_is_retried(stub: Stub) -> None:
     def answer(request: Request) -> Answer:
         if len(stub.requests) == 1:
             raise ConnectionAbortedError
@@ -97,19 +97,19 @@ def test_broken_answers_are_tried_again(stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://localhost:1", "http://127.1.2.3", "http://[::1]:1/p"])
-def test_loopback_is_allowed(url: str) -> None:
+def test_loopback_addresses_are_accepted(url: str) -> None:
     assert loopback(url, "key") == url.rstrip("/")
 
 
 @pytest.mark.parametrize(
     "url", ["http://10.0.0.1", "https://127.0.0.1", "http://localhost.example.test", "", "ftp://x"]
 )
-def test_everything_else_is_not(url: str) -> None:
+def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(ProviderError, match=r"^key is .*run `oracle up --plugins official`\.$"):
         loopback(url, "key")
 
 
-def test_a_password_in_a_refused_url_is_not_repeated() -> None:
+def test_a_refused_url_is_shown_without_its_password() -> None:
     with pytest.raises(ProviderError) as caught:
         loopback("http://user:hidden@example.test/hidden?hidden", "key")
     assert "hidden" not in str(caught.value)

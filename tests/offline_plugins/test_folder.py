@@ -1,4 +1,4 @@
-"""Plugin folders of a Pulumi home."""
+"""The installation of the offline plugins in a Pulumi home."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _executables(home: Path) -> list[Path]:
     return sorted((home / "plugins").glob("resource-*/pulumi-resource-*"))
 
 
-def test_all_plugins_are_put_where_the_engine_looks(tmp_path: Path) -> None:
+def test_all_plugins_are_installed_where_the_engine_looks(tmp_path: Path) -> None:
     install(tmp_path, PYTHON)
     assert [path.parent.name for path in _executables(tmp_path)] == [
         f"resource-{name}-v{VERSIONS[name]}" for name in sorted(VERSIONS)
@@ -25,14 +25,14 @@ def test_all_plugins_are_put_where_the_engine_looks(tmp_path: Path) -> None:
         assert str(PYTHON) in path.read_text()
 
 
-def test_nothing_else_is_left_behind(tmp_path: Path) -> None:
+def test_a_second_installation_leaves_no_extra_folder(tmp_path: Path) -> None:
     install(tmp_path, PYTHON)
     install(tmp_path, Path("/elsewhere/python"))
     assert len(list((tmp_path / "plugins").iterdir())) == len(VERSIONS)
     assert all("/elsewhere/python" in path.read_text() for path in _executables(tmp_path))
 
 
-def test_what_is_right_is_left_alone(tmp_path: Path) -> None:
+def test_an_installed_plugin_is_not_replaced(tmp_path: Path) -> None:
     install(tmp_path, PYTHON, ["random"])
     (executable,) = _executables(tmp_path)
     before = executable.stat()

@@ -1,4 +1,4 @@
-"""An installed plugin as a process, as the engine starts it."""
+"""An installed plugin as a process that the engine starts."""
 
 from __future__ import annotations
 
@@ -95,20 +95,20 @@ def _started(home: Path, name: str) -> Iterator[tuple[subprocess.Popen[str], int
 
 
 @pytest.mark.parametrize("name", list(VERSIONS))
-def test_it_prints_its_port_and_answers(home: Path, name: str) -> None:
+def test_a_plugin_prints_its_port_and_answers(home: Path, name: str) -> None:
     with _started(home, name) as (_process, port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         info = provider_pb2_grpc.ResourceProviderStub(channel).GetPluginInfo(Empty(), timeout=20)
         assert info.version == VERSIONS[name]
 
 
 @pytest.mark.parametrize("name", list(VERSIONS))
-def test_starting_is_cheap(home: Path, name: str) -> None:
+def test_the_start_of_a_plugin_uses_little_cpu_time(home: Path, name: str) -> None:
     with _started(home, name) as (process, _port):
         times = psutil.Process(process.pid).cpu_times()
         assert times.user + times.system < START_CPU_SECONDS
 
 
-def test_only_loopback_is_listened_on(home: Path) -> None:
+def test_a_plugin_listens_only_on_loopback(home: Path) -> None:
     with _started(home, "random") as (_process, port):
         connections = _server(port).net_connections("inet")
         listening = [
@@ -119,8 +119,8 @@ def test_only_loopback_is_listened_on(home: Path) -> None:
         assert listening == [("127.0.0.1", port)]
 
 
-def test_it_ends_with_the_engine(home: Path) -> None:
-    """Kill -9 of the process that started it, which can tell nobody."""
+def test_a_plugin_ends_with_the_engine(home: Path) -> None:
+    """Also after a kill -9 of the process that started it."""
     command = [sys.executable, "-c", _ORPHANING, _executable(home, "random")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as engine:
         assert engine.stdout is not None
@@ -138,8 +138,8 @@ def _runs(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("name", list(VERSIONS))
-def test_an_interrupt_ends_it_at_once(home: Path, name: str) -> None:
-    """Nothing of Python runs any more: the engine ends its plugins one by one, and has five seconds for them all."""
+def test_an_interrupt_ends_a_plugin_at_once(home: Path, name: str) -> None:
+    """No Python cleanup runs: the engine ends its plugins in turn, and waits five seconds for all of them."""
     with _started(home, name) as (process, port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         provider_pb2_grpc.ResourceProviderStub(channel).Cancel(Empty(), timeout=20)
         process.send_signal(signal.SIGINT)
@@ -149,8 +149,8 @@ def test_an_interrupt_ends_it_at_once(home: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(VERSIONS))
-def test_a_forked_one_costs_the_engine_next_to_nothing(tmp_path: Path, name: str) -> None:
-    """And it is what the engine started: its folder, its environment, its end."""
+def test_a_forked_plugin_uses_almost_no_cpu_time(tmp_path: Path, name: str) -> None:
+    """It still looks like the process that the engine started: its folder, its environment, its end."""
     install(tmp_path, Path(sys.executable))
     with _warm(tmp_path) as parent, _started(tmp_path, name) as (process, port):
         server = _server(port)
@@ -160,7 +160,7 @@ def test_a_forked_one_costs_the_engine_next_to_nothing(tmp_path: Path, name: str
         assert (tmp_path / SOCKET).stat().st_mode & 0o077 == 0
 
 
-def test_a_forked_one_has_the_environment_of_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forked_plugin_has_the_environment_of_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, Path(sys.executable))
     with _warm(tmp_path):
         monkeypatch.setenv("DIGITALOCEAN_API_URL", "http://127.0.0.1:9")
@@ -175,8 +175,8 @@ def test_a_forked_one_has_the_environment_of_the_engine(tmp_path: Path, monkeypa
                 stub.Configure(provider_pb2.ConfigureRequest(), timeout=20)
 
 
-def test_after_a_change_of_a_file_nothing_of_before_is_run(tmp_path: Path) -> None:
-    """As after `git pull` while the local cloud runs: one plugin is started alone, the next ones are forked anew."""
+def test_a_changed_file_makes_the_warm_process_import_again(tmp_path: Path) -> None:
+    """For example after `git pull`: one plugin starts alone, and the next ones are forked again."""
     install(tmp_path, Path(sys.executable))
     file = Path(warm.__file__)
     before = file.stat()
@@ -195,7 +195,7 @@ def test_after_a_change_of_a_file_nothing_of_before_is_run(tmp_path: Path) -> No
             os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_where_it_was_killed_plugins_start_alone(tmp_path: Path) -> None:
+def test_plugins_start_alone_when_the_warm_process_was_killed(tmp_path: Path) -> None:
     install(tmp_path, Path(sys.executable))
     with _warm(tmp_path) as parent:
         parent.kill()
@@ -205,14 +205,14 @@ def test_where_it_was_killed_plugins_start_alone(tmp_path: Path) -> None:
             assert _server(port).pid == process.pid
 
 
-def test_unknown_names_are_refused() -> None:
+def test_an_unknown_plugin_name_is_refused() -> None:
     command = [sys.executable, "-m", "offline_plugins", "aws"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": "."})
     assert done.returncode == 2
     assert done.stderr == "There is no offline plugin 'aws'. Fix: use one of random, digitalocean, cloudflare.\n"
 
 
-def test_it_installs_itself(tmp_path: Path) -> None:
+def test_the_command_installs_a_plugin(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "offline_plugins", "install", str(tmp_path), "random"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": "."})
     assert Path(_executable(tmp_path, "random")).is_file()

@@ -1,4 +1,4 @@
-"""The cloudflare plugin's configuration, and which answers it tries again."""
+"""The configuration of the offline cloudflare plugin, and the answers that it retries."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ def _names(recording: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", _names(_CONFIGURATION))
-def test_configuration(name: str, plugin: Plugin, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recorded Create is one of a route, which ours doesn't carry; another resource's shows the same headers."""
+def test_the_configuration_is_used_as_recorded(
+    name: str, plugin: Plugin, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recorded Create is of a route, which is not supported here; another resource has the same headers."""
     one = localised(case(load(_CONFIGURATION), name), {"PORT": str(stub.port)})
     for variable, value in one.get("environment", {}).items():
         monkeypatch.setenv(variable, value)
@@ -54,7 +56,7 @@ def test_configuration(name: str, plugin: Plugin, stub: Stub, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_first_calls(name: str, plugin: Plugin, stub: Stub) -> None:
+def test_the_first_calls_are_answered_as_recorded(name: str, plugin: Plugin, stub: Stub) -> None:
     handshake, check, configure = localised(case(load(name), FIRST_CALLS), {"PORT": str(stub.port)})["steps"]
     assert plugin.handshake() == handshake["result"]
     assert plugin.check_config(check["request"]["news"]) == {"response": check["response"]}
@@ -62,7 +64,7 @@ def test_first_calls(name: str, plugin: Plugin, stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("name", _names(_RETRIES))
-def test_retries(name: str, plugin: Plugin, stub: Stub) -> None:
+def test_failed_requests_are_retried_as_recorded(name: str, plugin: Plugin, stub: Stub) -> None:
     recording = load(_RETRIES)
     (step,) = localised(case(recording, name), {"PORT": str(stub.port)})["steps"]
     plugin.configure({"apiToken": TOKEN, "baseUrl": f"http://127.0.0.1:{stub.port}/client/v4"})

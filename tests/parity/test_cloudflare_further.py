@@ -1,4 +1,4 @@
-"""What the recordings don't show of the cloudflare plugin: what it refuses, and what must never leak."""
+"""Behaviour of the offline cloudflare plugin that is not recorded: its refusals, and secrets."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def _reasons(answer: dict[str, Any]) -> list[str]:
         ({"etag": "x"}, "etag"),
     ],
 )
-def test_a_property_that_is_not_carried_is_refused_by_name(extra: dict[str, Any], named: str, plugin: Plugin) -> None:
+def test_an_unsupported_property_is_refused_by_name(extra: dict[str, Any], named: str, plugin: Plugin) -> None:
     (reason,) = _reasons(plugin.check(_SCRIPT, {}, MINIMAL | extra))
     assert f"{named}' is not supported by the offline plugin" in reason
     assert "--plugins official" in reason
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_an_unknown_property_is_refused_where_the_official_plugin_drops_it(name: str, plugin: Plugin) -> None:
+def test_an_unknown_property_that_the_official_plugin_drops_is_refused(name: str, plugin: Plugin) -> None:
     request = case(load(name), "create: minimal")["steps"][0]["request"]
     (reason,) = _reasons(plugin.check(load(name)["type"], {}, request["news"] | {"nope": 1}))
     assert reason.startswith("Property 'nope' is not supported")
@@ -70,7 +70,7 @@ def test_an_unknown_property_is_refused_where_the_official_plugin_drops_it(name:
         ({"compatibilityFlags": ["a", 1]}, "compatibilityFlags"),
     ],
 )
-def test_a_value_of_another_type_is_refused_by_name(extra: dict[str, Any], named: str, plugin: Plugin) -> None:
+def test_a_value_of_the_wrong_type_is_refused_by_name(extra: dict[str, Any], named: str, plugin: Plugin) -> None:
     error = plugin.check(_SCRIPT, {}, MINIMAL | extra)["error"]
     assert f"Property '{named}' takes a" in error["details"]
 
@@ -79,7 +79,7 @@ def test_a_value_of_another_type_is_refused_by_name(extra: dict[str, Any], named
     "url",
     ["https://api.cloudflare.com/client/v4", "http://10.0.0.1:8400/client/v4", "https://127.0.0.1:8400/client/v4", ""],
 )
-def test_another_endpoint_than_loopback_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_is_not_on_loopback_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLOUDFLARE_BASE_URL", raising=False)
     with Plugin("cloudflare") as plugin:
         error = plugin.configure({"apiToken": TOKEN} | ({"baseUrl": url} if url else {}))["error"]
@@ -88,9 +88,7 @@ def test_another_endpoint_than_loopback_is_refused(url: str, monkeypatch: pytest
         assert TOKEN not in error["details"]
 
 
-def test_a_malformed_token_of_the_environment_is_refused_without_being_shown(
-    stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_malformed_token_is_refused_without_being_shown(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "short and wrong")
     with Plugin("cloudflare") as plugin:
         error = plugin.configure({"baseUrl": f"http://127.0.0.1:{stub.port}"})["error"]
@@ -108,7 +106,7 @@ def test_no_error_or_message_shows_a_secret(plugin: Plugin, stub: Stub) -> None:
     assert TOKEN not in json.dumps([answer, plugin.engine.log])
 
 
-def test_every_text_of_a_binding_is_a_secret_in_every_answer(plugin: Plugin, stub: Stub) -> None:
+def test_every_binding_text_is_a_secret_in_every_answer(plugin: Plugin, stub: Stub) -> None:
     bindings = [{"name": kind, "type": kind, "text": _PLANTED} for kind in ("plain_text", "secret_text")]
     news = MINIMAL | {"bindings": bindings}
     wanted = [{"$secret": _PLANTED}] * 2
@@ -124,8 +122,8 @@ def test_every_text_of_a_binding_is_a_secret_in_every_answer(plugin: Plugin, stu
     assert [binding["text"] for binding in answers[3]["bindings"]] == wanted[:1]  # the API knows no such secret
 
 
-def test_the_content_is_read_as_it_is(plugin: Plugin, stub: Stub) -> None:
-    """Line ends and letters outside ASCII come back unchanged, from a plain answer and from a form."""
+def test_the_content_is_read_unchanged(plugin: Plugin, stub: Stub) -> None:
+    """Line ends and non-ASCII text are unchanged, in a plain answer and in a multipart answer."""
     text = 'export default "ä—☃"\r\nlast line\n'
     id, outputs, inputs = created(load(SCRIPT), "minimal")
     exchanges = case(load(SCRIPT), "read: minimal, nothing changed")["steps"][0]["http"][:2]
@@ -139,7 +137,7 @@ def test_the_content_is_read_as_it_is(plugin: Plugin, stub: Stub) -> None:
         assert read["response"]["properties"]["content"] == text
 
 
-def test_flags_in_another_order_are_the_same_set(plugin: Plugin, stub: Stub) -> None:
+def test_the_order_of_flags_does_not_matter(plugin: Plugin, stub: Stub) -> None:
     id, outputs, _ = created(load(SCRIPT), "minimal")
     flags = {"compatibilityFlags": ["nodejs_compat", "global_navigator"]}
     exchanges = json.loads(json.dumps(case(load(SCRIPT), "read: minimal, nothing changed")["steps"][0]["http"]))
@@ -172,7 +170,7 @@ def test_a_missing_account_is_named(plugin: Plugin) -> None:
     assert error["details"] == "failed to make http request: missing required account_id parameter"
 
 
-def test_only_the_last_bucket_needs_to_answer_the_completion_token(
+def test_only_the_last_upload_must_return_the_completion_token(
     plugin: Plugin, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay_out(tmp_path)
@@ -194,8 +192,8 @@ def test_only_the_last_bucket_needs_to_answer_the_completion_token(
     assert part["json"]["assets"] == {"jwt": "complete"}
 
 
-def test_a_manifest_is_hashed_as_go_writes_it(tmp_path: Path) -> None:
-    """Keys sorted by bytes, no spaces, `&`, `<` and `>` escaped, other letters as they are."""
+def test_a_manifest_is_hashed_as_by_the_official_plugin(tmp_path: Path) -> None:
+    """Keys are sorted by bytes, without spaces; `&`, `<` and `>` are escaped, other characters are not."""
     for name in ("b.txt", "a&b.txt", "ä.txt", "B.txt"):
         (tmp_path / name).write_text("x")
     one = f'{{"hash":"{hashlib.sha256(b"x").hexdigest()[:32]}","size":1}}'
@@ -203,13 +201,13 @@ def test_a_manifest_is_hashed_as_go_writes_it(tmp_path: Path) -> None:
     assert digest(manifest(str(tmp_path))) == hashlib.sha256(f"{{{text}}}".encode()).hexdigest()
 
 
-def test_names_cannot_break_out_of_their_part() -> None:
+def test_a_name_cannot_add_headers_to_a_multipart_body() -> None:
     body, content_type = encode([Part('a"b\r\nX-Evil: 1', b"x", "text/plain", "c\\d")])
     assert b'name="a\\"b%0D%0AX-Evil: 1"; filename="c\\\\d"' in body
     assert first_part(body, content_type) == b"x"
 
 
-def test_reading_assets_follows_no_order_of_the_disk(tmp_path: Path) -> None:
+def test_assets_are_read_in_alphabetical_order(tmp_path: Path) -> None:
     for name in ("z.txt", "m.txt", "a.txt"):
         (tmp_path / name).write_text(name)
     os.utime(tmp_path / "a.txt", (1, 1))

@@ -1,4 +1,4 @@
-"""Every row of the recorded diff matrices: Check, Diff, the preview, and the update with its requests."""
+"""Every row of the recorded diff matrices: check, diff, preview, and the update with its requests."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def change_files(root: Path, change: str) -> None:
 
 
 @pytest.mark.parametrize("row", [pytest.param(one, id=_titled(one)) for one in rows()])
-def test_row(
+def test_the_row_is_answered_as_recorded(
     row: tuple[str, str, int], plugin: Plugin, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, case_name, index = row

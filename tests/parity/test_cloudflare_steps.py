@@ -123,7 +123,7 @@ class Replay:
 
 
 @pytest.mark.parametrize("name,case_name", list(cases("steps")))
-def test_case(
+def test_the_case_is_answered_as_recorded(
     name: str, case_name: str, plugin: Plugin, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay_out(tmp_path)

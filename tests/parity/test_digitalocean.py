@@ -1,4 +1,4 @@
-"""The offline digitalocean plugin against what the official one was recorded to do."""
+"""The offline digitalocean plugin, compared with recordings of the official one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _rows() -> list[Any]:
 
 
 @pytest.mark.parametrize("recording,name", _cases())
-def test_case(stub: Stub, plugin: Plugin, recording: str, name: str) -> None:
+def test_the_case_is_answered_as_recorded(stub: Stub, plugin: Plugin, recording: str, name: str) -> None:
     found = scenes(recording, stub.port)
     case = found.case(name)
     replay = _Replay(plugin, found, name)
@@ -133,7 +133,7 @@ class _Replay:
 
 
 @pytest.mark.parametrize("recording,name,index", _rows())
-def test_row(stub: Stub, plugin: Plugin, recording: str, name: str, index: int) -> None:
+def test_the_row_is_answered_as_recorded(stub: Stub, plugin: Plugin, recording: str, name: str, index: int) -> None:
     found = scenes(recording, stub.port)
     case = found.case(name)
     row = case["rows"][index]

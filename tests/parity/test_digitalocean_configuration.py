@@ -1,4 +1,4 @@
-"""How the offline digitalocean plugin takes its configuration, against the recorded cases, and where it says no."""
+"""The configuration of the offline digitalocean plugin: the recorded cases, and its refusals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def _names() -> list[str]:
 
 
 @pytest.mark.parametrize("name", _names())
-def test_case(stub: Stub, plugin: Plugin, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_the_case_is_answered_as_recorded(
+    stub: Stub, plugin: Plugin, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     recorded = localised(case(load(RECORDING), name), {"127.0.0.1:PORT": f"127.0.0.1:{stub.port}"})
     for variable, value in recorded.get("environment", {}).items():
         monkeypatch.setenv(variable, value)
@@ -75,13 +77,13 @@ def _shaped(answer: dict[str, Any], step: dict[str, Any]) -> Any:
     "endpoint",
     ["https://api.digitalocean.com", "http://192.0.2.1:8400", "https://127.0.0.1:8400", "127.0.0.1:8400", "http://x"],
 )
-def test_only_loopback_is_talked_to(plugin: Plugin, endpoint: str) -> None:
+def test_an_endpoint_that_is_not_on_loopback_is_refused(plugin: Plugin, endpoint: str) -> None:
     error = plugin.configure({"token": "t", "apiEndpoint": endpoint})["error"]
     assert "digitalocean:apiEndpoint" in error["details"]
     assert error["details"].endswith("run `oracle up --plugins official`.")
 
 
-def test_without_an_endpoint_it_does_not_try_the_cloud(plugin: Plugin) -> None:
+def test_without_an_endpoint_the_real_cloud_is_refused(plugin: Plugin) -> None:
     assert "https://api.digitalocean.com" in plugin.configure({"token": "t"})["error"]["details"]
 
 
@@ -90,14 +92,14 @@ def test_a_computed_endpoint_is_refused_when_it_is_needed(plugin: Plugin) -> Non
     assert "Fix: set it to a plain value" in plugin.create(CHECK, _CHECK_INPUTS)["error"]["details"]
 
 
-def test_retries_can_be_turned_off(stub: Stub, plugin: Plugin) -> None:
+def test_retries_can_be_disabled(stub: Stub, plugin: Plugin) -> None:
     plugin.configure({"token": "t", "apiEndpoint": f"http://127.0.0.1:{stub.port}", "httpRetryMax": "0"})
     stub.answer_by(lambda _: {"status": 500, "responseBody": {"message": "placeholder"}})
     assert plugin.create(CHECK, _CHECK_INPUTS)["error"]["details"].endswith("500 placeholder\n\n")
     assert len(stub.requests) == 1
 
 
-def test_nobody_listening_is_one_sentence(stub: Stub, plugin: Plugin) -> None:
+def test_an_unreachable_api_is_one_sentence(stub: Stub, plugin: Plugin) -> None:
     plugin.configure({"token": "t", "apiEndpoint": "http://127.0.0.1:9", "httpRetryMax": "1"})
     details = plugin.create(CHECK, _CHECK_INPUTS)["error"]["details"]
     assert "POST http://127.0.0.1:9/v2/uptime/checks" in details

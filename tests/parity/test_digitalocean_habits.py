@@ -1,4 +1,4 @@
-"""Habits of the official digitalocean plugin that no single recorded case shows, and refusals of ours."""
+"""Behaviour of the official digitalocean plugin over several calls, and refusals of the offline one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def plugin(stub: Stub) -> Iterator[Plugin]:
         yield running
 
 
-def test_a_refused_update_is_lost(stub: Stub, plugin: Plugin) -> None:
-    """The engine stores the new spec although the API kept the old one; the next update finds nothing to send."""
+def test_a_refused_update_is_forgotten(stub: Stub, plugin: Plugin) -> None:
+    """The engine stores the new spec although the API refused it; the next update finds no difference."""
     found = scenes("digitalocean.App", stub.port)
     state = found.created(_MINIMAL)
     news = changed(state.inputs, {"set": {"spec.name": "refused"}})
@@ -39,8 +39,8 @@ def test_a_refused_update_is_lost(stub: Stub, plugin: Plugin) -> None:
     assert stub.requests == []
 
 
-def test_after_a_refresh_the_update_is_found_again(stub: Stub, plugin: Plugin) -> None:
-    """Which is why every `up` of the program refreshes first."""
+def test_a_refused_update_is_found_again_after_a_refresh(stub: Stub, plugin: Plugin) -> None:
+    """Therefore every `up` of the program refreshes first."""
     found = scenes("digitalocean.App", stub.port)
     state, step = found.created(_MINIMAL), found.case("read: minimal, nothing changed")["steps"][0]
     news = changed(state.inputs, {"set": {"spec.name": "refused"}})
@@ -60,10 +60,10 @@ def test_after_a_refresh_the_update_is_found_again(stub: Stub, plugin: Plugin) -
         (["spec.alert", "spec.alerts[0]"], {"spec.alerts": {"kind": "DELETE"}}),
     ],
 )
-def test_an_alert_that_only_a_refresh_has_seen_can_be_ignored(
+def test_an_alert_found_by_a_refresh_can_be_ignored(
     stub: Stub, plugin: Plugin, ignored: list[str], found: dict[str, Any] | None
 ) -> None:
-    """The engine puts old inputs in place, and these have no alerts; the bridge takes them out of Terraform's diff."""
+    """The engine restores the old inputs, which have no alerts; the bridge removes the alerts from Terraform's diff."""
     scene = scenes("digitalocean.App", stub.port)
     state = scene.read("read: minimal, API added features, ingress, alerts and http_port")
     news = scene.base("minimal").inputs
@@ -81,7 +81,9 @@ def test_an_alert_that_only_a_refresh_has_seen_can_be_ignored(
         ({"dedicatedIps": [{"ip": "192.0.2.1"}]}, "x.dedicatedIps"),
     ],
 )
-def test_what_is_not_carried_is_refused_by_name(stub: Stub, plugin: Plugin, set: dict[str, Any], named: str) -> None:
+def test_an_unsupported_property_is_refused_by_name(
+    stub: Stub, plugin: Plugin, set: dict[str, Any], named: str
+) -> None:
     inputs = scenes("digitalocean.App", stub.port).created(_MINIMAL).inputs
     (failure,) = plugin.check(APP, {}, changed(inputs, {"set": set}))["response"]["failures"]
     assert failure["property"] == named
@@ -101,7 +103,7 @@ def test_what_is_not_carried_is_refused_by_name(stub: Stub, plugin: Plugin, set:
         ({"spec.disableEdgeCache": "maybe"}, "expected true or false for spec.0.disable_edge_cache, got str"),
     ],
 )
-def test_values_of_another_shape_are_refused(stub: Stub, plugin: Plugin, set: dict[str, Any], words: str) -> None:
+def test_a_value_of_the_wrong_type_is_refused(stub: Stub, plugin: Plugin, set: dict[str, Any], words: str) -> None:
     inputs = scenes("digitalocean.App", stub.port).created(_MINIMAL).inputs
     (failure,) = plugin.check(APP, {}, changed(inputs, {"set": set}))["response"]["failures"]
     assert failure["reason"].startswith(words)
@@ -114,7 +116,7 @@ def test_other_resources_are_refused_by_name(plugin: Plugin) -> None:
 
 
 def test_a_computed_item_makes_the_whole_set_unknown(stub: Stub, plugin: Plugin) -> None:
-    """The program may give an env as an output; nothing of the set's order is known then."""
+    """The program may pass an env as an output; the order of the set is unknown then."""
     inputs = scenes("digitalocean.App", stub.port).created(_MINIMAL).inputs
     news = changed(inputs, {"set": {"spec.envs": [{"$unknown": True}, {"key": "A"}]}})
     checked = plugin.check(APP, {}, news)["response"]["inputs"]
@@ -122,7 +124,7 @@ def test_a_computed_item_makes_the_whole_set_unknown(stub: Stub, plugin: Plugin)
     assert preview["spec"]["envs"] == {"$unknown": True}
 
 
-def test_made_names_follow_the_seed_and_stay(plugin: Plugin) -> None:
+def test_generated_names_depend_on_the_seed_and_stay(plugin: Plugin) -> None:
     first, second = (
         plugin.check(UPTIME_CHECK, {}, {"target": "https://www.example.test"}, name="web", seed=seed)["response"][
             "inputs"
@@ -136,8 +138,8 @@ def test_made_names_follow_the_seed_and_stay(plugin: Plugin) -> None:
     assert again["response"]["inputs"]["name"] == first["name"]
 
 
-def test_a_failing_read_is_no_absence(stub: Stub, plugin: Plugin) -> None:
-    """Only 404 means gone: with any other answer the engine must keep what it has."""
+def test_a_failed_read_does_not_mean_that_the_resource_is_gone(stub: Stub, plugin: Plugin) -> None:
+    """Only 404 means that; with any other answer the engine must not forget the resource."""
     state = scenes("digitalocean.App", stub.port).created(_MINIMAL)
     stub.answer_by(lambda _: {"status": 403, "responseBody": {"message": "placeholder"}})
     details = plugin.read(APP, state.id, state.outputs, state.inputs)["error"]["details"]

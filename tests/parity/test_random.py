@@ -1,4 +1,4 @@
-"""The offline random plugin against what the official one was recorded to do."""
+"""The offline random plugin, compared with recordings of the official one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _cases(kind: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", _cases("steps"))
-def test_case(plugin: Plugin, name: str) -> None:
+def test_the_case_is_answered_as_recorded(plugin: Plugin, name: str) -> None:
     replay = _Replay(plugin)
     steps = case(load(NAME), name)["steps"]
     assert steps
@@ -118,7 +118,7 @@ def _rows() -> list[Any]:
 
 
 @pytest.mark.parametrize("name,index", _rows())
-def test_row(plugin: Plugin, name: str, index: int) -> None:
+def test_the_row_is_answered_as_recorded(plugin: Plugin, name: str, index: int) -> None:
     matrix = case(load(NAME), name)
     row = matrix["rows"][index]
     base = case(load(NAME), "create, read, diff unchanged: " + name.split('"')[1])["steps"]
@@ -142,8 +142,8 @@ def _against(state: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", _cases("results"))
-def test_samples(plugin: Plugin, name: str) -> None:
-    """Values have the length and the kinds of characters of the recorded ones, all of them different."""
+def test_samples_have_the_recorded_length_and_characters(plugin: Plugin, name: str) -> None:
+    """All samples differ from one another."""
     sample = case(load(NAME), name)
     news = plugin.check(TYPE, {}, sample["inputs"])["response"]["inputs"]
     made = [plugin.create(TYPE, news)["response"]["properties"]["result"]["$secret"] for _ in range(4)]
@@ -169,7 +169,7 @@ def _alphabet(inputs: dict[str, Any]) -> set[str]:
     return set(plain + (special if inputs.get("special", True) else ""))
 
 
-def test_the_hash_is_of_the_password(plugin: Plugin) -> None:
+def test_the_hash_matches_the_password(plugin: Plugin) -> None:
     made = plugin.create(TYPE, {"length": 20})["response"]["properties"]
     assert bcrypt.checkpw(made["result"]["$secret"].encode(), made["bcryptHash"]["$secret"].encode())
 

@@ -1,4 +1,4 @@
-"""docs/parity.md says what the tests do."""
+"""docs/parity.md lists exactly the recordings that the tests replay."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from tests.parity import cloudflare, table, test_digitalocean, test_random
 from tests.parity.recordings import load
 
 
-def test_document_is_fresh() -> None:
+def test_the_document_is_up_to_date() -> None:
     assert table.TARGET.read_text() == table.text(), "stale; run: python -m tests.parity.table"
 
 
 @pytest.mark.parametrize("recording", table.recordings())
-def test_only_what_was_recorded_is_listed(recording: str) -> None:
+def test_only_recorded_cases_are_listed_as_exceptions(recording: str) -> None:
     keys = {*table.cases(recording), *table.rows(recording)}
     assert {*table.left_out(recording), *table.in_part(recording)} <= keys
     assert not set(table.left_out(recording)) & set(table.in_part(recording))
 
 
 @pytest.mark.parametrize("recording", [name for name in table.recordings() if name != table.CONFIGURATION])
-def test_everything_else_is_replayed(recording: str) -> None:
+def test_every_other_recorded_case_is_replayed(recording: str) -> None:
     keys = {*table.cases(recording), *table.rows(recording)} - set(table.left_out(recording))
     assert keys == _replayed(recording)
 

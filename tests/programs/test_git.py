@@ -1,4 +1,4 @@
-"""What git tells is right whatever the user has set; what the user has set about access and commits stays."""
+"""Git's answers are right under any user settings; the user's settings for access and commits are used."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def checkout(tmp_path: Path, home: Path) -> Path:
     return folder
 
 
-def test_the_commit_of_a_source_whatever_the_users_settings_are(checkout: Path, home: Path) -> None:
+def test_the_commit_of_a_source_is_right_under_any_user_settings(checkout: Path, home: Path) -> None:
     commit = _git(checkout, "rev-parse", "HEAD")
     home.write_text(home.read_text() + HOSTILE)
     assert "Good" in subprocess.run(["git", "log", "-1"], cwd=checkout, capture_output=True, text=True).stdout
@@ -105,17 +105,17 @@ def test_the_commit_of_a_source_whatever_the_users_settings_are(checkout: Path, 
 
 
 @pytest.mark.parametrize("name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"])
-def test_another_repositorys_variables_do_not_count(
+def test_variables_of_another_repository_are_ignored(
     name: str, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a hook, or below `git rebase --exec`."""
+    """For example in a hook, or below `git rebase --exec`."""
     commit = _git(checkout, "rev-parse", "HEAD")
     monkeypatch.setenv(name, str(tmp_path / "other"))
     assert source_commit(checkout) == commit
     assert git_output(checkout, "rev-parse", "HEAD") == commit
 
 
-def test_what_the_user_has_set_on_purpose_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_own_variables_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {
         "GIT_SSH_COMMAND": "ssh -i key",
         "GIT_ASKPASS": "/usr/bin/true",
@@ -154,7 +154,7 @@ def test_a_folder_with_a_space_is_quoted_in_the_advice() -> None:
     assert git.distrusted("fatal: not a git repository") is None
 
 
-def test_without_git_a_sentence(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_git_is_one_sentence(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CommandError, match="Git does not start"):
         git_output(checkout, "rev-parse", "HEAD")

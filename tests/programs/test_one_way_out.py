@@ -1,4 +1,4 @@
-"""No part starts a program by itself: `programs` has the environment, the time limits and the reading of output."""
+"""Only `programs` starts other programs: it has the environment, the time limits and the reading of output."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _known(module: str, name: str) -> Iterator[str]:
         yield f"{module}.{name}"
 
 
-def test_programs_are_started_in_one_place() -> None:
+def test_programs_are_started_only_in_this_package() -> None:
     found = {
         f"{path.relative_to(PROJECT)}: {name}"
         for path in sources()
@@ -79,10 +79,10 @@ def test_every_exception_is_needed(file: str) -> None:
         "await asyncio.create_subprocess_exec('x')",
     ],
 )
-def test_it_is_seen(line: str) -> None:
+def test_a_started_program_is_detected(line: str) -> None:
     assert list(bare(line))
 
 
 @pytest.mark.parametrize("line", ["x: subprocess.Popen[bytes]", "subprocess.TimeoutExpired", "os.path", "run(['x'])"])
-def test_what_starts_nothing_is_not(line: str) -> None:
+def test_code_that_starts_nothing_is_not_reported(line: str) -> None:
     assert not list(bare(line))

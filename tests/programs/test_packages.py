@@ -1,4 +1,4 @@
-"""Where packages come from is the user's choice; where they go and which are taken is ours."""
+"""The user's settings decide where packages come from, and nothing else about their installation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def write(file: Path, text: str) -> Path:
         ("VIRTUAL_ENV", "/elsewhere"),
     ],
 )
-def test_where_they_go_and_which_are_taken_is_ours(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_place_and_choice_of_packages_are_ignored(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, value)
     assert name not in packages.python({})
 
@@ -59,13 +61,13 @@ def test_where_they_go_and_which_are_taken_is_ours(name: str, value: str, monkey
     "name",
     ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT", "PIP_PROXY", "UV_DEFAULT_INDEX", "UV_INDEX_OURS_PASSWORD"],
 )
-def test_where_they_come_from_is_the_users(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_source_of_packages_are_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, INDEX)
     assert packages.python({})[name] == INDEX
 
 
 @pytest.mark.parametrize("place", [".config/pip/pip.conf", ".pip/pip.conf", "etc/pip.conf", "named"])
-def test_of_pips_files_only_the_indexes_are_heeded(home: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_indexes_of_pip_files_are_used(home: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = f"[global]\nindex-url = {INDEX}\ntarget = /t\n[install]\nuser = yes\ntrusted_host = a\n  b\nno-index = yes\n"
     file = write(home / place, text)
     if place == "named":
@@ -82,7 +84,7 @@ def test_of_pips_files_only_the_indexes_are_heeded(home: Path, place: str, monke
     assert packages.uv_options() == ["--no-index"]
 
 
-def test_a_variable_wins_over_a_file_and_a_later_file_over_a_former(
+def test_a_variable_overrides_a_file_and_a_later_file_an_earlier_one(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(home / ".pip" / "pip.conf", "[global]\nindex-url = https://old.example\ntimeout = 5\n")
@@ -94,12 +96,12 @@ def test_a_variable_wins_over_a_file_and_a_later_file_over_a_former(
 
 
 @pytest.mark.parametrize("text", ["user = yes\n", "[global\n", "[global]\nindex-url = a\nindex-url = b\n"])
-def test_a_file_that_is_none_of_pips_says_nothing(home: Path, text: str) -> None:
+def test_an_invalid_pip_file_is_ignored(home: Path, text: str) -> None:
     write(home / ".config" / "pip" / "pip.conf", text)
     assert packages.python({})["PIP_CONFIG_FILE"] == os.devnull
 
 
-def test_of_uvs_file_only_the_indexes_are_heeded(home: Path) -> None:
+def test_only_the_indexes_of_the_uv_file_are_used(home: Path) -> None:
     text = (
         f'exclude-newer = "2020-01-01"\nnative-tls = true\n[[index]]\nurl = "{INDEX}"\ndefault = true\n'
         '[[index]]\nname = "ours"\nurl = "https://ours.example"\n[pip]\ntarget = "/t"\nfind-links = ["/a", "/b"]\n'
@@ -115,7 +117,7 @@ def test_of_uvs_file_only_the_indexes_are_heeded(home: Path) -> None:
     }
 
 
-def test_uvs_own_indexes_win_over_pips(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_indexes_of_uv_override_those_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://pip.example")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("UV_INDEX", INDEX)
@@ -125,7 +127,7 @@ def test_uvs_own_indexes_win_over_pips(monkeypatch: pytest.MonkeyPatch) -> None:
     assert packages.uv_options() == []
 
 
-def test_npm_gets_its_registry_and_nothing_that_leaves_packages_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npm_gets_its_registry_and_no_setting_that_omits_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("npm_config_omit", "NPM_CONFIG_GLOBAL", "npm_config_dry_run", "npm_lifecycle_event", "NODE_ENV"):
         monkeypatch.setenv(name, "x")
     for name in ("npm_config_registry", "NPM_CONFIG_REGISTRY", "npm_config_https_proxy", "npm_config_cafile"):
@@ -136,7 +138,7 @@ def test_npm_gets_its_registry_and_nothing_that_leaves_packages_out(monkeypatch:
     assert told == {*kept, "npm_config_cache"}
 
 
-def test_go_builds_for_this_machine_from_the_users_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_go_builds_for_this_machine_with_the_users_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "GOOS": "plan9",
         "GOARCH": "mips",

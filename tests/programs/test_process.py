@@ -1,4 +1,4 @@
-"""Programs run to their end: what they print, what they leave behind, and those that do not end."""
+"""Programs run to their end: output, leftover processes, and time limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def left(tmp_path: Path) -> Iterator[Path]:
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
-def test_the_output_the_errors_and_the_status() -> None:
+def test_output_errors_and_status_are_returned() -> None:
     done = run(["sh", "-c", "echo here; echo there >&2; exit 3"], seconds=SECONDS)
     assert (done.status, done.output, done.errors, done.text) == (3, b"here\n", "there\n", "here")
 
@@ -36,19 +36,19 @@ def test_output_may_be_any_bytes() -> None:
     assert os.fsencode(done.names) == b"caf\xe9"
 
 
-def test_what_a_program_leaves_behind_is_not_waited_for(left: Path, tmp_path: Path) -> None:
+def test_a_process_left_behind_is_not_waited_for(left: Path, tmp_path: Path) -> None:
     """It holds the output open for ten minutes."""
     done = run(["sh", "-c", LEAVES_ONE], cwd=tmp_path, seconds=SECONDS)
     assert (done.status, done.output, done.errors) == (3, b"here\n", "there\n")
     os.kill(int(left.read_text()), 0)
 
 
-def test_one_that_is_left_behind_and_goes_on_writing_is_not_read_for_ever(left: Path, tmp_path: Path) -> None:
+def test_a_process_left_behind_that_writes_endlessly_is_not_read_endlessly(left: Path, tmp_path: Path) -> None:
     done = run(["sh", "-c", "yes & echo $! > pid"], cwd=tmp_path, seconds=SECONDS)
     assert done.status == 0
 
 
-def test_of_a_pipe_that_never_ends_no_more_is_read_than_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_that_never_ends_is_read_only_as_far_as_it_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(_exchange: object, _pipe: int, sink: Callable[[bytes], object]) -> int:
         sink(b"y" * process.CHUNK)
         return process.CHUNK
@@ -57,28 +57,28 @@ def test_of_a_pipe_that_never_ends_no_more_is_read_than_it_holds(monkeypatch: py
     assert run(["true"], seconds=SECONDS).status == 0
 
 
-def test_all_that_was_written_is_read_and_all_that_is_given_is_taken() -> None:
+def test_large_input_and_output_are_transferred_completely() -> None:
     """More than a pipe holds, in both directions at once."""
     given = os.urandom(3_000_000)
     assert run(["cat"], stdin=given, seconds=SECONDS).output == given
     assert run(["true"], stdin=given, seconds=SECONDS).status == 0
 
 
-def test_lines_come_one_by_one_also_a_last_one_that_has_no_end() -> None:
+def test_lines_are_passed_on_one_by_one_including_an_unfinished_last_one() -> None:
     lines: list[bytes] = []
     done = run(["sh", "-c", "echo one; echo two >&2; printf three"], merged=True, line=lines.append, seconds=SECONDS)
     assert lines == [b"one", b"two", b"three"]
     assert done.output == b""
 
 
-def test_one_that_does_not_end_is_ended_also_when_it_has_closed_its_output(tmp_path: Path) -> None:
+def test_a_program_beyond_its_time_limit_is_killed_even_with_closed_output(tmp_path: Path) -> None:
     with pytest.raises(OutOfTime):
         run(["sh", "-c", "echo $$ > pid; exec sleep 600 >&- 2>&-"], cwd=tmp_path, seconds=0.5)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_in_a_session_of_its_own_its_children_are_ended_with_it(tmp_path: Path) -> None:
+def test_children_in_its_own_session_are_killed_too(tmp_path: Path) -> None:
     script = "trap '' TERM; (trap '' TERM; sleep 600) & echo $! > pid; wait"
     with pytest.raises(OutOfTime):
         run(["sh", "-c", script], cwd=tmp_path, session=True, seconds=0.5)
@@ -86,8 +86,8 @@ def test_in_a_session_of_its_own_its_children_are_ended_with_it(tmp_path: Path) 
     assert status.stdout.strip() in {"", "Z"}
 
 
-def test_an_interruption_ends_it_and_a_patient_one_waits(tmp_path: Path) -> None:
-    """The line stands in for Ctrl-C: the exception arrives in the middle of reading."""
+def test_an_interruption_kills_the_program_unless_it_is_patient(tmp_path: Path) -> None:
+    """The line callback acts as Ctrl-C: the exception is raised while the output is read."""
 
     def interrupt(_: bytes) -> None:
         raise KeyboardInterrupt
@@ -102,18 +102,18 @@ def test_an_interruption_ends_it_and_a_patient_one_waits(tmp_path: Path) -> None
     assert (tmp_path / "ended").exists()
 
 
-def test_the_environment_is_the_given_one_or_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_the_given_one_or_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORACLE_TEST", "ours")
     assert run(["printenv", "ORACLE_TEST"], seconds=SECONDS).text == "ours"
     assert run(["/usr/bin/env"], env={"A": "1"}, seconds=SECONDS).text == "A=1"
 
 
-def test_one_that_cannot_start_is_an_oserror(tmp_path: Path) -> None:
+def test_a_program_that_cannot_start_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         run(["no-such-program"], seconds=SECONDS)
 
 
-def test_one_beside_us_writes_to_its_file(tmp_path: Path) -> None:
+def test_a_background_program_writes_to_its_file(tmp_path: Path) -> None:
     with (tmp_path / "log").open("ab") as log:
         child = start([sys.executable, "-c", "import sys; print(1); sys.exit(4)"], output=log, session=True)
         assert child.wait() == 4

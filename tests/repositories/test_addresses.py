@@ -1,4 +1,4 @@
-"""A remote with several push addresses: each is judged by itself."""
+"""A remote with several push addresses: each of them is checked separately."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ def checkout(lab: Lab) -> Path:
     return folder
 
 
-def test_all_of_them_get_it(lab: Lab, checkout: Path) -> None:
+def test_every_address_gets_the_commit(lab: Lab, checkout: Path) -> None:
     done = lab.run()
     assert done.status == 0, done.output
     assert lab.tip("bad") == lab.tip("second") == git(checkout, "rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize("refusing,taking", [("bad", "second"), ("second", "bad")])
-def test_one_that_refuses_is_said_and_gets_it_later(lab: Lab, checkout: Path, refusing: str, taking: str) -> None:
+def test_an_address_that_refuses_is_reported_and_gets_the_commit_later(
+    lab: Lab, checkout: Path, refusing: str, taking: str
+) -> None:
     before = lab.tip(refusing)
     lab.hook(refusing, "pre-receive", REFUSES, remote=True)
     done = lab.run()
@@ -45,7 +47,7 @@ def test_one_that_refuses_is_said_and_gets_it_later(lab: Lab, checkout: Path, re
     assert lab.tip("bad") == lab.tip("second") == head
 
 
-def test_when_all_refuse_the_commit_is_taken_back(lab: Lab, checkout: Path) -> None:
+def test_a_commit_refused_by_all_addresses_is_undone(lab: Lab, checkout: Path) -> None:
     before = snapshot(checkout)
     for name in ("bad", "second"):
         lab.hook(name, "pre-receive", REFUSES, remote=True)
@@ -54,7 +56,7 @@ def test_when_all_refuse_the_commit_is_taken_back(lab: Lab, checkout: Path) -> N
     assert snapshot(checkout) == before
 
 
-def test_one_that_cannot_be_asked_stops_it_beforehand(lab: Lab, checkout: Path) -> None:
+def test_an_unreachable_address_prevents_the_commit(lab: Lab, checkout: Path) -> None:
     lab.remote("second").rename(lab.folder / "elsewhere")
     before = snapshot(checkout)
     done = lab.run()
@@ -63,8 +65,8 @@ def test_one_that_cannot_be_asked_stops_it_beforehand(lab: Lab, checkout: Path) 
     assert lab.tip("bad") == git(checkout, "rev-parse", "HEAD")
 
 
-def test_one_that_goes_away_meanwhile_leaves_the_commit(lab: Lab, checkout: Path) -> None:
-    """Nobody knows what has arrived there."""
+def test_an_address_that_disappears_during_the_push_leaves_the_commit(lab: Lab, checkout: Path) -> None:
+    """It is unknown what has arrived there."""
     lab.hook("bad", "pre-receive", REFUSES, remote=True)
     lab.hook("bad", "pre-push", f"rm -rf {lab.remote('second')}")
     done = lab.run()
@@ -73,7 +75,7 @@ def test_one_that_goes_away_meanwhile_leaves_the_commit(lab: Lab, checkout: Path
     assert git(checkout, "log", "-1", "--format=%s") == "Add new.txt"
 
 
-def test_one_with_commits_of_its_own_stops_it_beforehand(lab: Lab, checkout: Path) -> None:
+def test_an_address_with_other_commits_prevents_the_commit(lab: Lab, checkout: Path) -> None:
     other = lab.folder / "other"
     git(lab.folder, "clone", "-q", str(lab.remote("second")), str(other))
     git(other, "commit", "-q", "--allow-empty", "-m", "Theirs")
@@ -89,7 +91,7 @@ def test_one_with_commits_of_its_own_stops_it_beforehand(lab: Lab, checkout: Pat
     assert lab.run().status == 0
 
 
-def test_one_without_the_branch_gets_it_by_the_advice(lab: Lab, checkout: Path) -> None:
+def test_an_address_without_the_branch_gets_it_by_the_advised_command(lab: Lab, checkout: Path) -> None:
     git(lab.remote("second"), "update-ref", "-d", "refs/heads/main")
     row = lab.run().row("bad")
     push = "git -C ../bad push origin"
@@ -99,7 +101,7 @@ def test_one_without_the_branch_gets_it_by_the_advice(lab: Lab, checkout: Path) 
     assert lab.tip("bad") == lab.tip("second")
 
 
-def test_a_secret_that_only_one_of_them_lacks_stays_here(lab: Lab, checkout: Path) -> None:
+def test_a_secret_that_one_address_lacks_is_not_pushed(lab: Lab, checkout: Path) -> None:
     (checkout / ".envrc").write_text("export A=1\n")
     git(checkout, "add", "-A")
     git(checkout, "commit", "-qm", "Oops")
@@ -108,8 +110,8 @@ def test_a_secret_that_only_one_of_them_lacks_stays_here(lab: Lab, checkout: Pat
     assert "A commit that is not pushed yet contains a secret: .envrc" in done.row("bad")
 
 
-def test_pushed_elsewhere_than_fetched_from_the_other_place_is_asked(lab: Lab) -> None:
-    """A connection that breaks after all was done is judged by the place that was pushed to."""
+def test_a_separate_push_address_is_checked_and_not_the_fetch_address(lab: Lab) -> None:
+    """A connection that breaks after the push is judged by the push address."""
     checkout = lab.repository("bad")
     git(lab.folder, "clone", "-q", "--bare", str(lab.remote("bad")), str(lab.remote("second")))
     git(checkout, "remote", "set-url", "--push", "origin", str(lab.remote("second")))

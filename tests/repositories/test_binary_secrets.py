@@ -1,4 +1,4 @@
-"""Secrets in what git calls binary: found as in any text, in what is staged and in what is committed."""
+"""Secrets in files that git calls binary: found in staged and in committed files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-def test_staged_it_is_refused(lab: Lab, case: str) -> None:
+def test_a_staged_binary_secret_is_refused(lab: Lab, case: str) -> None:
     checkout = lab.repository("bad")
     CASES[case](checkout)
     before = snapshot(checkout)
@@ -76,8 +76,8 @@ SHORT = ("attribute", "utf-16", "a NUL byte", "a program")
 
 
 @pytest.mark.parametrize("case", [*SHORT, pytest.param("large", marks=pytest.mark.slow)])
-def test_committed_and_not_pushed_it_stays_here(lab: Lab, case: str) -> None:
-    """Also when a later commit has taken it out again."""
+def test_a_committed_binary_secret_is_not_pushed(lab: Lab, case: str) -> None:
+    """Also when a later commit has removed it."""
     checkout = lab.repository("bad")
     tip = lab.tip("bad")
     path = CASES[case](checkout)
@@ -90,7 +90,7 @@ def test_committed_and_not_pushed_it_stays_here(lab: Lab, case: str) -> None:
     assert lab.tip("bad") == tip
 
 
-def test_one_that_a_merge_made_is_found_by_its_name(lab: Lab) -> None:
+def test_a_binary_secret_made_by_a_merge_is_found(lab: Lab) -> None:
     checkout = lab.repository("bad")
     git(checkout, "checkout", "-qb", "side")
     (checkout / "a and b.txt").write_bytes(b"side\0")
@@ -107,7 +107,7 @@ def test_one_that_a_merge_made_is_found_by_its_name(lab: Lab) -> None:
     assert "contains a secret: a and b.txt:2 (AWS Access Key)" in lab.run().row("bad")
 
 
-def test_one_behind_a_replacement_is_found(lab: Lab) -> None:
+def test_a_secret_behind_a_git_replacement_is_found(lab: Lab) -> None:
     """`git replace` shows another file than the one that is pushed."""
     checkout = lab.repository("bad")
     (checkout / "app.txt").write_text(f"key = {KEY}\n")
@@ -123,7 +123,7 @@ def test_one_behind_a_replacement_is_found(lab: Lab) -> None:
     assert "contains a secret: app.txt:1" in lab.run().row("bad")
 
 
-def test_one_in_the_message_of_a_commit_that_is_not_pushed_is_found(lab: Lab) -> None:
+def test_a_secret_in_an_unpushed_commit_message_is_found(lab: Lab) -> None:
     checkout = lab.repository("bad")
     tip = lab.tip("bad")
     git(checkout, "commit", "-q", "--allow-empty", "-m", f"Begin\n\nwith {KEY}")
@@ -133,7 +133,7 @@ def test_one_in_the_message_of_a_commit_that_is_not_pushed_is_found(lab: Lab) ->
 
 
 @pytest.mark.parametrize("setting", ["log.showRoot=false", "core.bigFileThreshold=1", "diff.noprefix=true"])
-def test_no_setting_hides_it(lab: Lab, setting: str) -> None:
+def test_no_git_setting_hides_a_secret(lab: Lab, setting: str) -> None:
     checkout = lab.repository("bad")
     git(checkout, "config", *setting.split("="))
     git(checkout, "checkout", "-q", "--orphan", "other")
@@ -145,7 +145,7 @@ def test_no_setting_hides_it(lab: Lab, setting: str) -> None:
     assert "contains a secret: app.txt:1" in lab.run().row("bad")
 
 
-def test_what_was_there_before_is_not_held_against_a_change(lab: Lab) -> None:
+def test_an_old_secret_does_not_block_a_later_change(lab: Lab) -> None:
     checkout = lab.repository("api")
     for name, encoding in (("app.ini", "utf-16"), ("app.cfg", "utf-8")):
         (checkout / name).write_bytes(f"key = {KEY}\nx\0\n".encode(encoding))
@@ -159,7 +159,7 @@ def test_what_was_there_before_is_not_held_against_a_change(lab: Lab) -> None:
     assert lab.run().status == 0
 
 
-def test_a_line_that_may_stay_may_stay_there_too(lab: Lab) -> None:
+def test_a_line_with_an_allowlist_comment_is_accepted(lab: Lab) -> None:
     checkout = lab.repository("api")
     (checkout / "app.ini").write_bytes(f"key = {KEY}  # pragma: allowlist secret\n".encode("utf-16"))
     assert lab.run().status == 0
@@ -174,21 +174,21 @@ def test_a_line_that_may_stay_may_stay_there_too(lab: Lab) -> None:
         "Grüße, 世界\n".encode("utf-16") * 2000,
     ],
 )
-def test_binary_files_without_secrets_pass(content: bytes) -> None:
+def test_binary_files_without_secrets_are_accepted(content: bytes) -> None:
     text = is_text(content)
     lines = text_lines(content, []) if text else strings(content, [])
     assert list(Scanner().findings([Addition("data.bin", lines, blob="x", binary=not text)])) == []
 
 
-def test_what_is_text() -> None:
+def test_text_and_binary_content_are_distinguished() -> None:
     assert is_text("Grüße\n".encode("latin-1"))
     assert is_text(b"\x1b[31mred\x1b[0m\n")
     assert not is_text(b"")
     assert not is_text(random.Random(1).randbytes(10_000))
 
 
-def test_every_keyword_of_the_library_is_looked_for() -> None:
-    """Lines without one of our keywords are not shown to its detector at all."""
+def test_every_keyword_of_detect_secrets_is_searched() -> None:
+    """Lines without one of our keywords are not passed to its detector."""
     from detect_secrets.plugins.keyword import DENYLIST
 
     for word in DENYLIST:
@@ -196,14 +196,14 @@ def test_every_keyword_of_the_library_is_looked_for() -> None:
 
 
 @pytest.mark.parametrize("name", ["aws", "github", "cloudflare", "address"])
-def test_in_a_binary_file_tokens_are_found(name: str) -> None:
+def test_a_token_in_a_binary_file_is_found(name: str) -> None:
     _, line, kind = SECRETS[name]
     content = bytes(range(256)) * 40 + line.encode() + b"\0\1\2"
     (finding,) = Scanner().findings([Addition("tool", strings(content, []), blob="x", binary=True)])
     assert (finding.line, finding.kind) == (0, kind)
 
 
-def test_paths_of_binary_files() -> None:
+def test_paths_of_binary_files_are_parsed() -> None:
     zero, blob = "0" * 40, "1" * 40
     patch = (
         f"diff --git a/p and q b/p and q\nindex {zero}..{blob}\nBinary files /dev/null and b/p and q differ\n"

@@ -1,4 +1,4 @@
-"""The whole command on real repositories: what is committed and pushed, and what is left as it was."""
+"""The whole command on real repositories: the commits and pushes, and the repositories that must not change."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_changes_are_committed_and_pushed(lab: Lab) -> None:
     assert git(checkout, "fsck", "--strict", "--no-dangling") == ""
 
 
-def test_what_is_committed_already_is_pushed(lab: Lab) -> None:
+def test_existing_commits_are_pushed(lab: Lab) -> None:
     checkout = lab.repository("api")
     (checkout / "README.md").write_text("more\n")
     git(checkout, "commit", "-qam", "By hand")
@@ -45,7 +45,7 @@ def test_what_is_committed_already_is_pushed(lab: Lab) -> None:
     assert lab.tip("api") == git(checkout, "rev-parse", "HEAD")
 
 
-def test_nothing_to_do_is_well(lab: Lab) -> None:
+def test_a_clean_repository_has_nothing_to_do(lab: Lab) -> None:
     checkout = lab.repository("api")
     before = snapshot(checkout)
     done = lab.run()
@@ -53,7 +53,7 @@ def test_nothing_to_do_is_well(lab: Lab) -> None:
     assert done.row("api").endswith("nothing to do")
 
 
-def test_a_given_message_is_everyones(lab: Lab) -> None:
+def test_a_given_message_is_used_for_every_repository(lab: Lab) -> None:
     for name in ("api", "web"):
         dirty(lab.repository(name))
     assert lab.run(message="Greet people by name\n\nThey asked for it.").status == 0
@@ -63,7 +63,7 @@ def test_a_given_message_is_everyones(lab: Lab) -> None:
     assert "message is empty" in lab.run(message="  ").errors
 
 
-def test_only_the_named_repositories_are_touched(lab: Lab) -> None:
+def test_only_the_named_repositories_are_changed(lab: Lab) -> None:
     dirty(lab.repository("api"))
     other = lab.repository("web")
     dirty(other)
@@ -73,7 +73,7 @@ def test_only_the_named_repositories_are_touched(lab: Lab) -> None:
     assert git(lab.folder / "api", "status", "--porcelain") == ""
 
 
-def test_a_dry_run_changes_nothing_not_even_objects(lab: Lab) -> None:
+def test_a_dry_run_changes_nothing(lab: Lab) -> None:
     checkout = lab.repository("api")
     dirty(checkout)
     before, objects = snapshot(checkout), git(checkout, "count-objects")
@@ -84,7 +84,7 @@ def test_a_dry_run_changes_nothing_not_even_objects(lab: Lab) -> None:
     assert lab.tip("api") == git(checkout, "rev-parse", "HEAD")
 
 
-def test_behind_without_changes_is_no_trouble(lab: Lab) -> None:
+def test_a_clean_repository_may_be_behind_its_remote(lab: Lab) -> None:
     lab.repository("api")
     lab.pushed_by_somebody("api")
     done = lab.run()
@@ -284,7 +284,7 @@ FAILURES: dict[str, tuple[Callable[[Lab, Path], None], str]] = {
 
 
 @pytest.mark.parametrize("failure", sorted(FAILURES))
-def test_one_that_stops_is_as_it_was_and_stops_no_other(lab: Lab, failure: str) -> None:
+def test_a_repository_that_fails_is_unchanged_and_does_not_stop_the_others(lab: Lab, failure: str) -> None:
     bad, good = lab.repository("bad"), lab.repository("good")
     break_it, words = FAILURES[failure]
     break_it(lab, bad)
@@ -306,7 +306,7 @@ def test_one_that_stops_is_as_it_was_and_stops_no_other(lab: Lab, failure: str) 
     assert lab.tip("good") == git(good, "rev-parse", "HEAD")
 
 
-def test_it_goes_on_once_the_cause_is_gone(lab: Lab) -> None:
+def test_the_command_continues_after_the_cause_was_removed(lab: Lab) -> None:
     checkout = lab.repository("bad")
     remote_refuses(lab, checkout)
     assert lab.run().status == 1
@@ -318,7 +318,7 @@ def test_it_goes_on_once_the_cause_is_gone(lab: Lab) -> None:
 
 @pytest.mark.parametrize("kind", ["pre-commit", "pre-push"])
 def test_a_push_that_lost_a_race_is_not_forced(lab: Lab, kind: str) -> None:
-    """Somebody pushes between our look at the remote and our push, or while the remote hears of ours."""
+    """Somebody pushes between the check of the remote and our push, or during our push."""
     checkout = lab.repository("bad")
     dirty(checkout)
     lab.pushed_by_somebody("bad", "first.txt")
@@ -336,7 +336,7 @@ def test_a_push_that_lost_a_race_is_not_forced(lab: Lab, kind: str) -> None:
     assert snapshot(checkout) == before
 
 
-def test_what_a_failed_hook_made_of_the_files_can_be_had(lab: Lab) -> None:
+def test_files_changed_by_a_failed_hook_can_be_recovered(lab: Lab) -> None:
     checkout = lab.repository("bad")
     pre_commit_changes_files_and_fails(lab, checkout)
     done = lab.run()
@@ -345,8 +345,8 @@ def test_what_a_failed_hook_made_of_the_files_can_be_had(lab: Lab) -> None:
     assert git(checkout, "show", f"{kept}:out/made") == "x"
 
 
-def test_hooks_that_change_what_is_committed_are_heard(lab: Lab) -> None:
-    """As formatters do that stage their work, and as hooks do that sign the message."""
+def test_changes_made_by_hooks_are_committed(lab: Lab) -> None:
+    """For example by formatters that stage their changes, and by hooks that sign the message."""
     checkout = lab.repository("api")
     dirty(checkout)
     lab.hook("api", "pre-commit", "echo formatted > src/a.ts && git add src/a.ts")
@@ -362,7 +362,7 @@ def test_hooks_that_change_what_is_committed_are_heard(lab: Lab) -> None:
     assert (lab.folder / "told").read_text().splitlines()[-1] == "clean"
 
 
-def test_a_checkout_that_is_missing_or_none_is_a_row(lab: Lab) -> None:
+def test_a_missing_or_invalid_checkout_is_reported_in_its_row(lab: Lab) -> None:
     good = lab.repository("good")
     dirty(good)
     lab.enlist("gone")
@@ -375,7 +375,7 @@ def test_a_checkout_that_is_missing_or_none_is_a_row(lab: Lab) -> None:
     assert git(good, "status", "--porcelain") == ""
 
 
-def test_a_folder_inside_another_repository_is_not_taken_for_it(lab: Lab) -> None:
+def test_a_folder_inside_another_repository_is_not_a_checkout(lab: Lab) -> None:
     outer = lab.repository("outer")
     (outer / "inner").mkdir()
     (outer / "inner" / "file").touch()
@@ -387,7 +387,7 @@ def test_a_folder_inside_another_repository_is_not_taken_for_it(lab: Lab) -> Non
     assert git(outer, "log", "--oneline").count("\n") == 0
 
 
-def test_an_unknown_name_is_a_sentence(lab: Lab) -> None:
+def test_an_unknown_repository_name_is_refused(lab: Lab) -> None:
     lab.repository("api")
     done = lab.run("apy")
     assert "There is no repository apy." in done.errors

@@ -1,4 +1,4 @@
-"""Files of every kind come through: odd names, links, modes, renames, submodules, ignored ones."""
+"""Files of every kind can be committed: odd names, links, modes, renames, submodules, ignored files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ODD = [
 ]
 
 
-def test_names_of_every_kind(lab: Lab) -> None:
+def test_files_with_odd_names_are_committed(lab: Lab) -> None:
     checkout = lab.repository("api")
     for name in ODD:
         (checkout / name).write_text("x\n")
@@ -37,7 +37,7 @@ def test_names_of_every_kind(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_secret_is_found_whatever_the_file_is_called(lab: Lab, name: str) -> None:
+def test_a_secret_is_found_in_a_file_of_any_name(lab: Lab, name: str) -> None:
     checkout = lab.repository("api")
     (checkout / name).write_text("first\n-----BEGIN OPENSSH PRIVATE KEY-----\n")
     before = snapshot(checkout)
@@ -47,7 +47,7 @@ def test_a_secret_is_found_whatever_the_file_is_called(lab: Lab, name: str) -> N
     assert snapshot(checkout) == before
 
 
-def test_renames_deletions_links_and_modes(lab: Lab) -> None:
+def test_renames_deletions_links_and_modes_are_committed(lab: Lab) -> None:
     checkout = lab.repository("api")
     (checkout / "big.txt").write_text("line\n" * 50)
     (checkout / "old.txt").write_text("old\n")
@@ -64,7 +64,7 @@ def test_renames_deletions_links_and_modes(lab: Lab) -> None:
     assert "4 files (1 new, 1 deleted, 1 renamed)" in done.row("api")
 
 
-def test_a_file_that_becomes_a_folder(lab: Lab) -> None:
+def test_a_file_replaced_by_a_folder_is_committed(lab: Lab) -> None:
     checkout = lab.repository("api")
     (checkout / "README.md").unlink()
     (checkout / "README.md").mkdir()
@@ -78,7 +78,7 @@ def test_a_file_that_becomes_a_folder(lab: Lab) -> None:
     assert git(checkout, "ls-tree", "-r", "--name-only", "HEAD") == "README.md/en.md\nsrc/a.ts"
 
 
-def test_what_git_ignores_stays_out(lab: Lab) -> None:
+def test_ignored_files_are_not_committed(lab: Lab) -> None:
     checkout = lab.repository("api")
     (checkout / ".gitignore").write_text(".envrc\nnode_modules/\n")
     (checkout / ".envrc").write_text("export TOKEN=abc\n")
@@ -98,7 +98,7 @@ def submodule(lab: Lab) -> tuple[Path, Path]:
     return checkout, checkout / "lib"
 
 
-def test_a_submodule_can_be_added_and_moved(lab: Lab) -> None:
+def test_a_submodule_can_be_added_and_updated(lab: Lab) -> None:
     checkout, inner = submodule(lab)
     done = lab.run()
     assert done.status == 0, done.output
@@ -111,7 +111,7 @@ def test_a_submodule_can_be_added_and_moved(lab: Lab) -> None:
     assert git(checkout, "status", "--porcelain") == ""
 
 
-def test_a_submodules_commit_that_nobody_else_has_is_not_pointed_to(lab: Lab) -> None:
+def test_an_unpushed_commit_of_a_submodule_is_refused(lab: Lab) -> None:
     checkout, inner = submodule(lab)
     assert lab.run().status == 0
     (inner / "src" / "a.ts").write_text("inner\n")
@@ -123,7 +123,7 @@ def test_a_submodules_commit_that_nobody_else_has_is_not_pointed_to(lab: Lab) ->
     assert (snapshot(checkout), lab.tip("api")) == (before, tip)
 
 
-def test_a_linked_worktree_is_a_checkout_too(lab: Lab) -> None:
+def test_a_linked_worktree_is_a_checkout(lab: Lab) -> None:
     main = lab.repository("api")
     tree = lab.folder / "tree"
     git(main, "worktree", "add", "-q", "-b", "topic", str(tree))
@@ -145,8 +145,8 @@ def test_line_endings_survive_a_failed_commit(lab: Lab) -> None:
     assert snapshot(checkout) == before
 
 
-def test_a_surrounding_gits_variables_do_not_lead_astray(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the command is run from another repository's hook."""
+def test_git_variables_of_a_surrounding_repository_are_ignored(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example when the command is run from another repository's hook."""
     other, checkout = lab.repository("other"), lab.repository("api")
     (checkout / "new.txt").write_text("x\n")
     before = snapshot(other)

@@ -1,4 +1,4 @@
-"""Ctrl-C, a closed terminal, kill -9, and two runs at once."""
+"""Interruptions of the command: Ctrl-C, a closed terminal, kill -9, and two concurrent runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def hanging_hook(lab: Lab, name: str, kind: str, before: str = "true") -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_in_a_hook_all_is_as_it_was(lab: Lab, number: int) -> None:
+def test_an_interruption_during_a_hook_changes_nothing(lab: Lab, number: int) -> None:
     bad, good = lab.repository("bad"), lab.repository("good")
     (bad / "new.txt").write_text("x\n")
     sign = hanging_hook(lab, "bad", "pre-commit", "echo changed > README.md; echo made > made.txt")
@@ -62,8 +62,8 @@ def test_interrupted_in_a_hook_all_is_as_it_was(lab: Lab, number: int) -> None:
     assert not psutil.pid_exists(int(sign.read_text()))
 
 
-def test_interrupted_in_a_push_the_commit_is_kept(lab: Lab) -> None:
-    """Nobody can know then whether the remote has it; the next run finds out."""
+def test_an_interruption_during_a_push_leaves_the_commit(lab: Lab) -> None:
+    """It is unknown then if the remote has it; the next run finds out."""
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     sign = hanging_hook(lab, "bad", "pre-push")
@@ -80,7 +80,7 @@ def test_interrupted_in_a_push_the_commit_is_kept(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pre-commit", "commit-msg"])
-def test_killed_in_a_hook_nothing_was_done_and_the_next_run_goes_on(lab: Lab, kind: str) -> None:
+def test_a_kill_during_a_hook_changes_nothing_and_the_next_run_continues(lab: Lab, kind: str) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     git(checkout, "add", "-N", "new.txt")
@@ -100,7 +100,7 @@ def test_killed_in_a_hook_nothing_was_done_and_the_next_run_goes_on(lab: Lab, ki
     assert git(checkout, "status", "--porcelain") == ""
 
 
-def test_killed_after_the_commit_the_next_run_pushes_it(lab: Lab) -> None:
+def test_a_kill_after_the_commit_lets_the_next_run_push_it(lab: Lab) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     sign = hanging_hook(lab, "bad", "pre-push")
@@ -129,7 +129,7 @@ def test_two_runs_do_not_work_in_one_checkout_at_once(lab: Lab) -> None:
     assert git(checkout, "log", "--oneline").count("\n") == 0
 
 
-def test_what_is_staged_while_a_hook_runs_stops_the_commit(lab: Lab) -> None:
+def test_files_staged_during_a_hook_stop_the_commit(lab: Lab) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     script = "echo two > two.txt && env -u GIT_INDEX_FILE git add two.txt"
@@ -140,7 +140,7 @@ def test_what_is_staged_while_a_hook_runs_stops_the_commit(lab: Lab) -> None:
     assert git(checkout, "log", "--oneline").count("\n") == 0
 
 
-def test_a_commit_made_while_a_hook_runs_is_not_lost(lab: Lab) -> None:
+def test_a_commit_made_during_a_hook_is_not_lost(lab: Lab) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     script = "env -u GIT_INDEX_FILE git commit -q --no-verify --allow-empty -m Meanwhile"
@@ -151,7 +151,7 @@ def test_a_commit_made_while_a_hook_runs_is_not_lost(lab: Lab) -> None:
     assert git(checkout, "status", "--porcelain") == "?? new.txt"
 
 
-def test_a_git_that_only_refreshes_the_index_meanwhile_does_not_disturb(lab: Lab) -> None:
+def test_a_git_that_refreshes_the_index_meanwhile_causes_no_error(lab: Lab) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     script = "touch -d '2020-01-01' README.md && env -u GIT_INDEX_FILE -u GIT_OPTIONAL_LOCKS git status -s"
@@ -164,8 +164,8 @@ def test_a_git_that_only_refreshes_the_index_meanwhile_does_not_disturb(lab: Lab
 BRANCH_MOVES = 'test "$1" = prepared && grep -q " refs/heads/main$" || exit 0'
 
 
-def test_killed_between_index_and_branch_the_changes_are_staged_and_nothing_is_lost(lab: Lab) -> None:
-    """The one moment in which a kill leaves a trace: the branch is about to move, the index has been exchanged."""
+def test_a_kill_between_index_and_branch_loses_nothing(lab: Lab) -> None:
+    """The only moment in which a kill leaves a trace: the index is exchanged, the branch is not moved yet."""
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     head = git(checkout, "rev-parse", "HEAD")
@@ -185,7 +185,7 @@ def test_killed_between_index_and_branch_the_changes_are_staged_and_nothing_is_l
     assert lab.tip("bad") == git(checkout, "rev-parse", "HEAD")
 
 
-def test_a_branch_that_cannot_be_moved_leaves_the_index_as_it_was(lab: Lab) -> None:
+def test_a_branch_that_cannot_be_moved_leaves_the_index_unchanged(lab: Lab) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     lab.hook("bad", "reference-transaction", f"{BRANCH_MOVES}; exit 1")

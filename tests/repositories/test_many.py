@@ -1,4 +1,4 @@
-"""Five repositories and fifty, with every failure among them: each is what it would be alone."""
+"""Many repositories with every kind of failure: each has the same result as alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def make(lab: Lab, name: str, state: str) -> None:
 
 
 @pytest.mark.parametrize("count", [10, pytest.param(50, marks=pytest.mark.slow)])
-def test_each_gets_its_own_row_and_its_own_end(lab: Lab, count: int) -> None:
+def test_each_repository_gets_its_own_row_and_result(lab: Lab, count: int) -> None:
     states = {f"repo-{number:02}": STATES[number % len(STATES)] for number in range(count)}
     for name, state in states.items():
         make(lab, name, state)
@@ -58,7 +58,7 @@ def test_each_gets_its_own_row_and_its_own_end(lab: Lab, count: int) -> None:
             assert lab.tip(name) == tips[name], name
 
 
-def test_on_a_terminal_the_message_is_asked_for(lab: Lab) -> None:
+def test_the_message_is_asked_for_on_a_terminal(lab: Lab) -> None:
     """A real pseudo-terminal, eighty columns wide."""
     checkout = lab.repository("api")
     dirty(checkout)

@@ -1,4 +1,4 @@
-"""Messages, the configuration's errors, and the sentences for what git says."""
+"""Commit messages, errors of the configuration, and sentences for the errors of git."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize("change, message", MESSAGES)
-def test_messages(change: list[Change], message: str) -> None:
+def test_a_message_is_made_from_the_changes(change: list[Change], message: str) -> None:
     assert made_from(change) == message
 
 
-def test_long_messages_have_a_short_first_line() -> None:
+def test_a_long_message_has_a_short_first_line() -> None:
     many = made_from(changes("Update", *(f"src/{'x' * 40}/{number}.ts" for number in range(50))))
     first, empty, *listed = many.split("\n")
     assert (len(first) <= 72, empty) == (True, "")
@@ -49,7 +49,7 @@ def test_long_messages_have_a_short_first_line() -> None:
     assert one[2] == f"Add {'d' * 80}/{'f' * 80}"
 
 
-def test_the_projects_own_list() -> None:
+def test_the_projects_own_list_is_valid() -> None:
     config = load(ROOT)
     assert [each.service for each in config.repositories] == ["backend", "api", "web", "universe", None]
 
@@ -70,7 +70,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", sorted(WRONG))
-def test_a_wrong_list_is_a_sentence_for_each_problem(tmp_path: Path, text: str) -> None:
+def test_an_invalid_list_is_reported_in_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "repositories.yaml").write_text(text)
     with pytest.raises(UserError) as raised:
         load(tmp_path)
@@ -79,7 +79,7 @@ def test_a_wrong_list_is_a_sentence_for_each_problem(tmp_path: Path, text: str) 
     assert [line.rpartition(" Fix: ")[2] for line in lines] == ["edit repositories.yaml, then run `oracle commit-all`."]
 
 
-def test_no_list_at_all(tmp_path: Path) -> None:
+def test_a_missing_list_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^repositories\.yaml does not exist\.$") as raised:
         load(tmp_path)
     assert raised.value.helps == (Fix("git checkout repositories.yaml", "to restore it"),)
@@ -105,7 +105,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("said", sorted(SAID))
-def test_sentences(said: str) -> None:
+def test_each_error_of_git_becomes_one_sentence(said: str) -> None:
     text = advice.text(git_failure(said, "../a", "Looking"), "", "oracle commit-all")
     assert SAID[said] in text
     assert "\n" not in text

@@ -1,4 +1,4 @@
-"""The map: from checkouts and outputs, the same bytes for the same facts."""
+"""The map of all repositories: the same facts give the same bytes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def config(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Repositories:
     return made
 
 
-def test_what_it_says(lab: Lab, config: Repositories) -> None:
+def test_the_map_shows_repositories_versions_and_stacks(lab: Lab, config: Repositories) -> None:
     git(lab.folder / "back", "tag", "v1.4.0")
     (lab.folder / "web" / "package.json").write_text('{"version": "2.5.1"}')
     git(lab.folder / "web", "add", "-A")
@@ -76,7 +76,7 @@ def test_what_it_says(lab: Lab, config: Repositories) -> None:
     assert str(lab.folder) not in text
 
 
-def test_what_people_have_written_stays(lab: Lab, config: Repositories) -> None:
+def test_text_written_by_people_is_preserved(lab: Lab, config: Repositories) -> None:
     page = lab.folder / "map" / "REPO_MAP.md"
     ours = (
         f"# Where everything is\n\nAsk Ada first.\n\n{repo_map.BEGIN}\nolder\n{repo_map.END}\n\n## Keys\n\nIn the safe."
@@ -104,7 +104,7 @@ def test_what_people_have_written_stays(lab: Lab, config: Repositories) -> None:
     ],
     ids=["no marks", "one mark", "the wrong way round", "twice"],
 )
-def test_a_page_without_its_marks_is_left_alone(lab: Lab, config: Repositories, page: str) -> None:
+def test_a_page_without_its_markers_is_not_changed(lab: Lab, config: Repositories, page: str) -> None:
     path = lab.folder / "map" / "REPO_MAP.md"
     path.write_text(page)
     for check in (True, False):
@@ -114,7 +114,7 @@ def test_a_page_without_its_marks_is_left_alone(lab: Lab, config: Repositories, 
     assert path.read_text() == page
 
 
-def test_it_is_stale_when_something_moved_and_only_then(lab: Lab, config: Repositories) -> None:
+def test_the_map_is_stale_only_when_a_fact_has_changed(lab: Lab, config: Repositories) -> None:
     with pytest.raises(CommandError, match=r"REPO_MAP\.md does not exist\.$"):
         repo_map.repo_map(lab.project, check=True)
     repo_map.repo_map(lab.project, check=False)
@@ -137,7 +137,7 @@ def test_committing_the_map_does_not_make_it_stale(lab: Lab, config: Repositorie
         repo_map.repo_map(lab.project, check=True)
 
 
-def test_a_missing_checkout_is_a_row(lab: Lab, config: Repositories) -> None:
+def test_a_missing_checkout_is_shown_in_its_row(lab: Lab, config: Repositories) -> None:
     (lab.folder / "uni").rename(lab.folder / "away")
     found = repo_map.versions(config, lab.project)
     assert found[3].missing is not None
@@ -145,14 +145,14 @@ def test_a_missing_checkout_is_a_row(lab: Lab, config: Repositories) -> None:
     assert "| uni | The \\| uni | no checkout | - | - |" in repo_map.rendered(found, {})
 
 
-def test_a_folder_for_the_map_is_needed(lab: Lab, config: Repositories) -> None:
+def test_a_missing_folder_for_the_map_is_an_error(lab: Lab, config: Repositories) -> None:
     (lab.folder / "map").rename(lab.folder / "away")
     with pytest.raises(CommandError, match=r"^The folder of .* does not exist\.$"):
         repo_map.repo_map(lab.project, check=False)
     assert not (lab.folder / "map").exists()
 
 
-def test_a_checkout_without_commits_or_with_a_strange_package(lab: Lab, config: Repositories) -> None:
+def test_a_checkout_without_commits_or_with_an_invalid_package_is_shown(lab: Lab, config: Repositories) -> None:
     (lab.folder / "api" / "package.json").write_text("[1, 2")
     git(lab.folder / "api", "add", "-A")
     git(lab.folder / "api", "commit", "-qm", "Strange")
@@ -165,8 +165,8 @@ def test_a_checkout_without_commits_or_with_a_strange_package(lab: Lab, config: 
     assert (found[5].commit, found[5].version) == ("", "")
 
 
-def test_the_stacks_of_the_clouds_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those on this machine are not; one that the state does not know, or without resources, is not deployed."""
+def test_only_deployed_stacks_on_the_clouds_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Local stacks are left out, as are stacks without resources or unknown to the state."""
     said = {"stack ls --json": '[{"name": "acme/oracle-net/staging", "resourceCount": 9}, {"name": "prod"}]'}
     monkeypatch.setattr(Engine, "__init__", lambda self, stack: setattr(self, "stack", stack))
     monkeypatch.setattr(Engine, "run_checked", lambda self, *arguments: said[" ".join(arguments)])

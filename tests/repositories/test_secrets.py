@@ -1,4 +1,4 @@
-"""What the scan finds and what it lets pass; that no value is ever shown."""
+"""The scan for secrets, which never shows a value."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def scanner() -> Scanner:
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
-def test_found(scanner: Scanner, name: str) -> None:
+def test_a_secret_is_found_with_its_line_and_kind(scanner: Scanner, name: str) -> None:
     path, line, kind = SECRETS[name]
     (finding,) = scanner.findings([Addition(path, [(6, "harmless"), (7, line), (9, "harmless")])])
     assert (finding.path, finding.line, finding.kind) == (path, 7, kind)
@@ -70,12 +70,12 @@ def test_found(scanner: Scanner, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(HARMLESS))
-def test_let_pass(scanner: Scanner, name: str) -> None:
+def test_a_harmless_line_is_accepted(scanner: Scanner, name: str) -> None:
     path, line = HARMLESS[name]
     assert list(scanner.findings([Addition(path, [(1, line)])])) == []
 
 
-def test_a_key_is_no_matter_of_opinion(scanner: Scanner) -> None:
+def test_a_private_key_is_refused_despite_an_allowlist_comment(scanner: Scanner) -> None:
     line = KEY_HEAD.format("") + "  # pragma: allowlist secret"
     assert list(scanner.findings([Addition("a.py", [(1, line)])]))
 
@@ -94,19 +94,19 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("path", sorted(REFUSED))
-def test_refused_by_name(path: str) -> None:
+def test_a_file_is_refused_by_its_name(path: str) -> None:
     assert refused_name(Addition(path, list(enumerate(REFUSED[path], start=1))))
 
 
 @pytest.mark.parametrize(
     "path", [".envrc.example", ".env.example", ".env", ".env.sample", "environment.ts", "a.envrc.md"]
 )
-def test_not_refused_by_name(path: str) -> None:
+def test_an_example_file_without_values_is_accepted(path: str) -> None:
     lines = ["# A=1", "A=", 'B=""', "C= # later"]
     assert refused_name(Addition(path, list(enumerate(lines, start=1)))) is None
 
 
-def test_keys_in_binary_files() -> None:
+def test_a_private_key_in_a_binary_file_is_found() -> None:
     key = KEY_HEAD.format("EC ").encode()
     assert key_in(b"\0\1" + key)
     assert key_in(key.decode().encode("utf-16"))
@@ -122,7 +122,7 @@ def bad_changes(lab: Lab) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("which", [0, 1, 2, pytest.param(3, marks=pytest.mark.slow)])
-def test_nothing_of_it_is_committed_or_shown(lab: Lab, which: int) -> None:
+def test_a_secret_is_neither_committed_nor_shown(lab: Lab, which: int) -> None:
     path = list(bad_changes(lab))[which]
     value = letters(40)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def test_nothing_of_it_is_committed_or_shown(lab: Lab, which: int) -> None:
     assert git(lab.remote("bad"), "log", "--oneline", "main").count("\n") == 0
 
 
-def test_what_was_there_before_is_not_held_against_a_change(lab: Lab) -> None:
+def test_an_old_secret_does_not_block_a_later_change(lab: Lab) -> None:
     checkout = lab.repository("api")
     (checkout / "config.py").write_text('one = 1\npassword = "' + letters(12) + '"\nlast = 3\n')
     git(checkout, "add", "-A")
@@ -149,8 +149,8 @@ def test_what_was_there_before_is_not_held_against_a_change(lab: Lab) -> None:
     assert lab.run().status == 0
 
 
-def test_a_secret_in_a_commit_that_is_not_pushed_stays_here(lab: Lab) -> None:
-    """Also when a later commit has taken it out again, and when a merge brought it."""
+def test_a_secret_in_an_unpushed_commit_is_not_pushed(lab: Lab) -> None:
+    """Also when a later commit has removed it, and when a merge brought it."""
     checkout = lab.repository("bad")
     (checkout / ".envrc").write_text("export A=" + letters(20) + "\n")
     git(checkout, "add", "-A")
@@ -164,7 +164,7 @@ def test_a_secret_in_a_commit_that_is_not_pushed_stays_here(lab: Lab) -> None:
     assert lab.tip("bad") == tip
 
 
-def test_a_secret_that_a_merge_made_is_found(lab: Lab) -> None:
+def test_a_secret_made_by_a_merge_is_found(lab: Lab) -> None:
     checkout = lab.repository("bad")
     git(checkout, "checkout", "-qb", "side")
     (checkout / "src" / "a.ts").write_text("side\n")
@@ -179,7 +179,7 @@ def test_a_secret_that_a_merge_made_is_found(lab: Lab) -> None:
     assert "contains a secret: src/a.ts:2 (Private Key)" in done.row("bad")
 
 
-def test_a_secret_that_a_hook_brings_in_is_found(lab: Lab) -> None:
+def test_a_secret_added_by_a_hook_is_found(lab: Lab) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     lab.hook("bad", "pre-commit", "echo 'export A=1' > .envrc; git add .envrc")
@@ -189,7 +189,7 @@ def test_a_secret_that_a_hook_brings_in_is_found(lab: Lab) -> None:
     assert snapshot(checkout) == before
 
 
-def test_what_hooks_print_is_shown_without_secrets(lab: Lab) -> None:
+def test_the_output_of_hooks_is_shown_without_secrets(lab: Lab) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     token = "ghp" + "_" + letters(36)
@@ -202,7 +202,7 @@ def test_what_hooks_print_is_shown_without_secrets(lab: Lab) -> None:
     assert "a line is left out" in done.output
 
 
-def test_a_message_may_hold_none_either(lab: Lab) -> None:
+def test_a_commit_message_with_a_secret_is_refused(lab: Lab) -> None:
     checkout = lab.repository("bad")
     (checkout / "new.txt").write_text("x\n")
     token = "ghp" + "_" + letters(36)
@@ -212,7 +212,7 @@ def test_a_message_may_hold_none_either(lab: Lab) -> None:
     assert (snapshot(checkout), done.status) == (before, 1)
 
 
-def test_a_secret_that_is_taken_out_may_go(lab: Lab) -> None:
+def test_the_removal_of_a_secret_can_be_committed(lab: Lab) -> None:
     checkout = lab.repository("api")
     (checkout / ".envrc").write_text("export A=1\n")
     git(checkout, "add", "-A")
@@ -223,7 +223,7 @@ def test_a_secret_that_is_taken_out_may_go(lab: Lab) -> None:
     assert git(checkout, "log", "-1", "--format=%s") == "Delete .envrc"
 
 
-def test_lines_of_a_patch_that_look_like_its_own_marks() -> None:
+def test_lines_that_look_like_patch_headers_are_parsed() -> None:
     patch = (
         "diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -1 +1,3 @@\n--- gone\n+++ b/fake\n+@@ -1 +1 @@\n"
         "+diff --git a/y b/y\n@@ -8,0 +11 @@ fn\n+last\n\\ No newline at end of file\n"

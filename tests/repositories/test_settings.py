@@ -1,4 +1,4 @@
-"""Checkouts as people have set git: settings, signatures, hooks with daemons, clones of a part, no commit yet."""
+"""Checkouts with all kinds of git settings: signatures, hooks with daemons, partial clones, no commit yet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sign(lab: Lab) -> None:
         )
 
 
-def test_signed_commits_are_made_and_named_whatever_the_settings_are(lab: Lab) -> None:
+def test_signed_commits_are_made_under_any_settings(lab: Lab) -> None:
     sign(lab)
     checkout = lab.repository("api")
     with user_settings(lab).open("a") as settings:
@@ -61,7 +61,7 @@ def test_signed_commits_are_made_and_named_whatever_the_settings_are(lab: Lab) -
     assert found.commit == tip[:10]
 
 
-def test_hooks_in_another_folder_and_other_addresses_are_heeded(lab: Lab) -> None:
+def test_hooks_path_and_push_url_settings_are_used(lab: Lab) -> None:
     checkout = lab.repository("api")
     hooks = lab.folder / "hooks"
     hooks.mkdir()
@@ -78,7 +78,7 @@ def test_hooks_in_another_folder_and_other_addresses_are_heeded(lab: Lab) -> Non
 
 
 @pytest.mark.parametrize("kind", ["pre-commit", "commit-msg", "post-commit", "pre-push"])
-def test_a_hook_may_leave_a_process_behind(lab: Lab, kind: str) -> None:
+def test_a_process_left_behind_by_a_hook_is_not_waited_for(lab: Lab, kind: str) -> None:
     """It holds the hook's output open for ten minutes; the run itself may take two."""
     checkout = lab.repository("api")
     dirty(checkout)
@@ -93,7 +93,7 @@ def test_a_hook_may_leave_a_process_behind(lab: Lab, kind: str) -> None:
 
 
 @pytest.mark.parametrize("remote", [True, False])
-def test_a_repository_without_a_commit_begins_by_the_advice(lab: Lab, remote: bool) -> None:
+def test_a_repository_without_a_commit_can_start_by_the_advised_command(lab: Lab, remote: bool) -> None:
     git(lab.folder, "init", "-q", "--bare", str(lab.remote("fresh")))
     checkout = lab.folder / "fresh"
     git(lab.folder, "init", "-q", str(checkout))
@@ -110,7 +110,7 @@ def test_a_repository_without_a_commit_begins_by_the_advice(lab: Lab, remote: bo
     assert git(lab.remote("fresh"), "show", "main:a.txt") == "a"
 
 
-def test_in_a_clone_of_one_branch_another_one_is_pushed(lab: Lab) -> None:
+def test_a_new_branch_is_pushed_from_a_single_branch_clone(lab: Lab) -> None:
     lab.repository("origin")
     checkout = lab.folder / "single"
     git(lab.folder, "clone", "-q", "--single-branch", f"file://{lab.remote('origin')}", str(checkout))
@@ -125,7 +125,7 @@ def test_in_a_clone_of_one_branch_another_one_is_pushed(lab: Lab) -> None:
     assert lab.run(dry_run=True).row("single").endswith("nothing to do")
 
 
-def test_there_what_others_have_pushed_is_seen(lab: Lab) -> None:
+def test_commits_of_others_are_seen_in_a_single_branch_clone(lab: Lab) -> None:
     lab.repository("origin")
     checkout, other = lab.folder / "single", lab.folder / "other"
     git(lab.folder, "clone", "-q", "--single-branch", f"file://{lab.remote('origin')}", str(checkout))
@@ -142,8 +142,8 @@ def test_there_what_others_have_pushed_is_seen(lab: Lab) -> None:
     assert "The remote does not have the branch any more." in lab.run().row("single")
 
 
-def test_a_checkout_of_another_user_is_named_as_git_does(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git heeds no relative path there."""
+def test_a_checkout_of_another_user_is_named_by_its_absolute_path(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git accepts no relative path there."""
     spaced = Lab(lab.folder.parent / "a b", lab.template)
     checkout = spaced.repository("api")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")

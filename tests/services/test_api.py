@@ -1,4 +1,4 @@
-"""The API Worker on real workerd, in front of real PocketBase and of backends that are not well."""
+"""The API Worker on real workerd, before a real PocketBase and before failing backends."""
 
 from __future__ import annotations
 
@@ -79,17 +79,19 @@ class TestState:
             "backend": {"status": "ok", "version": "r1", "generation": 3},
         }
 
-    def test_version(self, call: Ask) -> None:
+    def test_the_version_endpoint_names_the_release(self, call: Ask) -> None:
         assert call("GET", "/api/version").json() == {"service": "oracle-universe-api", "version": "w1"}
         assert call("GET", "/api/version", "bare").json()["version"] == "dev"
 
     @pytest.mark.parametrize("worker, admin", [("api", True), ("wrong-admin", False)])
-    def test_admin_is_proven_by_login(self, call: Ask, worker: str, admin: bool) -> None:
+    def test_the_admin_check_logs_in_at_the_backend(self, call: Ask, worker: str, admin: bool) -> None:
         answer = call("GET", "/api/admin/check", worker)
         assert (answer.status_code, answer.json()) == (200, {"admin": admin})
 
     @pytest.mark.parametrize("worker, configured", [("api", True), ("bare", False)])
-    def test_github_says_only_whether(self, call: Ask, worker: str, configured: bool) -> None:
+    def test_the_github_endpoint_says_only_if_a_token_is_configured(
+        self, call: Ask, worker: str, configured: bool
+    ) -> None:
         assert call("GET", "/api/github", worker).json() == {"configured": configured}
 
     def test_missing_bindings_are_named(self, call: Ask) -> None:
@@ -101,13 +103,13 @@ class TestState:
 
 
 class TestPeople:
-    def test_login_gives_a_token_that_may_write(self, call: Ask, token: str) -> None:
+    def test_login_returns_a_token_that_may_write(self, call: Ask, token: str) -> None:
         answer = call("POST", "/api/login", json={"email": "ada@oracle.test", "password": "ada-password"})
         assert answer.status_code == 200
         post = {"title": "By login", "body": "."}
         assert call("POST", "/api/posts", token=answer.json()["token"], json=post).status_code == 201
 
-    def test_a_wrong_password_is_401_and_says_no_more(self, call: Ask, token: str) -> None:
+    def test_a_wrong_password_is_401_without_details(self, call: Ask, token: str) -> None:
         known = call("POST", "/api/login", json={"email": "ada@oracle.test", "password": "wrong-password"})
         unknown = call("POST", "/api/login", json={"email": "eve@oracle.test", "password": "wrong-password"})
         assert (known.status_code, known.json()["error"]) == (401, "invalid_login")
@@ -127,7 +129,9 @@ class TestPeople:
 
 
 class TestPosts:
-    def test_a_created_post_is_listed_first_and_in_the_backend(self, call: Ask, token: str, backend: Backend) -> None:
+    def test_a_created_post_is_listed_first_and_stored_in_the_backend(
+        self, call: Ask, token: str, backend: Backend
+    ) -> None:
         call("POST", "/api/posts", token=token, json={"title": "Older", "body": "."})
         created = call("POST", "/api/posts", token=token, json={"title": "Newer", "body": "Text"})
         assert created.status_code == 201
@@ -137,7 +141,7 @@ class TestPosts:
         stored = ask("GET", f"{backend.url}/api/collections/posts/records/{post['id']}").json()
         assert stored["title"] == "Newer"
 
-    def test_pages(self, call: Ask, token: str) -> None:
+    def test_posts_are_listed_in_pages(self, call: Ask, token: str) -> None:
         for number in range(3):
             call("POST", "/api/posts", token=token, json={"title": f"Page {number}", "body": "."})
         second = call("GET", "/api/posts", params={"page": 2, "perPage": 1}).json()
@@ -147,7 +151,7 @@ class TestPosts:
         assert call("GET", "/api/posts", params={"perPage": "lots", "page": "-1"}).json()["perPage"] == 20
         assert call("GET", "/api/posts", params={"perPage": 5000}).json()["perPage"] == 100
 
-    def test_one_post_with_its_comments(self, call: Ask, token: str) -> None:
+    def test_a_post_is_returned_with_its_comments(self, call: Ask, token: str) -> None:
         id = call("POST", "/api/posts", token=token, json={"title": "One", "body": "."}).json()["id"]
         said = call("POST", f"/api/posts/{id}/comments", token=token, json={"body": "Indeed"})
         assert said.status_code == 201
@@ -187,7 +191,7 @@ class TestPosts:
 
 
 class TestOracles:
-    def test_one_that_speaks_is_online(self, call: Ask, token: str) -> None:
+    def test_an_oracle_with_a_heartbeat_is_online(self, call: Ask, token: str) -> None:
         named = call("POST", "/api/oracles", token=token, json={"name": "Pythia", "description": "of Delphi"})
         assert named.status_code == 201
         quiet = call("POST", "/api/oracles", token=token, json={"name": "Dodona"}).json()
@@ -199,7 +203,7 @@ class TestOracles:
         assert call("POST", f"/api/oracles/{quiet['id']}/heartbeats", token=token).status_code == 201
         assert all(each["online"] for each in call("GET", "/api/oracles").json()["items"])
 
-    def test_posts_of_one_oracle(self, call: Ask, token: str) -> None:
+    def test_posts_can_be_filtered_by_oracle(self, call: Ask, token: str) -> None:
         oracle = call("POST", "/api/oracles", token=token, json={"name": "Claros"}).json()["id"]
         for title, through in (("Its own", oracle), ("Not its", "")):
             call("POST", "/api/posts", token=token, json={"title": title, "body": ".", "oracle": through})
@@ -215,15 +219,15 @@ class TestHttp:
         answer = call("GET", path)
         assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
 
-    def test_a_wrong_method_names_the_right_ones(self, call: Ask) -> None:
+    def test_a_wrong_method_is_405_and_names_the_allowed_ones(self, call: Ask) -> None:
         answer = call("DELETE", "/api/posts")
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST, OPTIONS")
 
-    def test_head_is_get_without_a_body(self, call: Ask) -> None:
+    def test_head_answers_like_get_without_a_body(self, call: Ask) -> None:
         answer = call("HEAD", "/api/health")
         assert (answer.status_code, answer.content) == (200, b"")
 
-    def test_browsers_of_any_origin_may_call(self, call: Ask) -> None:
+    def test_browsers_of_any_origin_may_call_the_api(self, call: Ask) -> None:
         origin = {"origin": "https://oraclenet.org", "access-control-request-method": "POST"}
         preflight = call("OPTIONS", "/api/posts", headers=origin)
         assert preflight.status_code == 204
@@ -235,12 +239,12 @@ class TestHttp:
 
 class TestBackendAway:
     @pytest.mark.parametrize("path", ["/api/posts", "/api/oracles", "/api/admin/check"])
-    def test_requests_are_503_and_say_when_to_come_back(self, call: Ask, path: str) -> None:
+    def test_requests_are_503_with_a_retry_after_header(self, call: Ask, path: str) -> None:
         answer = call("GET", path, "away")
         assert (answer.status_code, answer.json()["error"]) == (503, "backend_away")
         assert int(answer.headers["retry-after"]) > 0
 
-    def test_health_is_503_and_still_names_this_worker(self, call: Ask) -> None:
+    def test_health_is_503_and_still_names_the_workers_release(self, call: Ask) -> None:
         answer = call("GET", "/api/health", "away")
         assert answer.status_code == 503
         assert (answer.json()["status"], answer.json()["version"]) == ("degraded", "w1")
@@ -249,7 +253,7 @@ class TestBackendAway:
     def test_version_does_not_need_the_backend(self, call: Ask) -> None:
         assert call("GET", "/api/version", "away").status_code == 200
 
-    def test_it_comes_back_by_itself(self, tools: Tools, backend: Backend) -> None:
+    def test_the_api_recovers_when_the_backend_is_back(self, tools: Tools, backend: Backend) -> None:
         with workers.running(tools, [api(backend.url)]) as urls:
             backend.stop()
             assert ask("GET", urls["api"] + "/api/health").status_code == 503
@@ -258,7 +262,7 @@ class TestBackendAway:
 
 
 class TestBackendUnwell:
-    def test_one_that_never_answers_is_given_up_in_time(self, tools: Tools) -> None:
+    def test_a_backend_that_never_answers_times_out(self, tools: Tools) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             address = f"http://127.0.0.1:{silent.getsockname()[1]}"
             with workers.running(tools, [api(address)]) as urls:
@@ -277,7 +281,9 @@ class TestBackendUnwell:
             (429, "{}", "failing", (429, "too_many_requests")),
         ],
     )
-    def test_odd_answers(self, tools: Tools, status: int, body: str, state: str, error: tuple[int, str]) -> None:
+    def test_unexpected_answers_of_the_backend_are_handled(
+        self, tools: Tools, status: int, body: str, state: str, error: tuple[int, str]
+    ) -> None:
         with answering(status, body) as address, workers.running(tools, [api(address)]) as urls:
             health = ask("GET", urls["api"] + "/api/health")
             posts = ask("GET", urls["api"] + "/api/posts")

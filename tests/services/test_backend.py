@@ -1,4 +1,4 @@
-"""The reference backend on real PocketBase: schema from empty, admin from the environment, and who may do what."""
+"""The reference backend on real PocketBase: schema, admin and access rules."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TestStart:
         backend = run_backend(original=True, PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
         assert collections(admin(backend)) == COLLECTIONS
 
-    def test_migrations_can_be_taken_back_and_applied_again(self, run_backend: RunBackend) -> None:
+    def test_migrations_can_be_reverted_and_applied_again(self, run_backend: RunBackend) -> None:
         backend = run_backend(original=True, PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
         backend.stop()
         assert "Reverted" in backend.command("migrate", "down", "4").stdout
@@ -73,7 +73,7 @@ class TestStart:
         written = {name for name in files(backend.folder) if not name.startswith("pb_data/")}
         assert written == set(files(SOURCE))
 
-    def test_scripts_can_be_executed(self) -> None:
+    def test_scripts_are_executable(self) -> None:
         for name in ("entrypoint.sh", "oracle-universe"):
             assert stat.S_IMODE((SOURCE / name).stat().st_mode) == 0o755
 
@@ -86,24 +86,26 @@ class TestStart:
 
 
 class TestVersion:
-    def test_names_release_and_generation(self, backend: Backend) -> None:
+    def test_the_version_endpoint_names_release_and_generation(self, backend: Backend) -> None:
         answer = ask("GET", f"{backend.url}/api/version").json()
         assert answer.pop("pocketbase").startswith("0.36.")
         assert answer == {"service": "oracle-universe-backend", "version": "r1", "generation": 3}
 
     @pytest.mark.parametrize("generation", ["", "many"])
-    def test_says_so_when_it_was_told_nothing(self, run_backend: RunBackend, generation: str) -> None:
+    def test_the_version_endpoint_has_defaults_without_variables(
+        self, run_backend: RunBackend, generation: str
+    ) -> None:
         answer = ask("GET", f"{run_backend(GENERATION=generation).url}/api/version").json()
         assert (answer["version"], answer["generation"]) == ("dev", None)
 
-    def test_health_is_pocketbases_own(self, backend: Backend) -> None:
+    def test_the_health_endpoint_is_that_of_pocketbase(self, backend: Backend) -> None:
         answer = ask("GET", f"{backend.url}/api/health").json()
         assert answer["code"] == 200
         assert set(answer) == {"code", "message", "data"}
 
 
 class TestSuperuser:
-    def test_a_restart_with_the_same_password_keeps_its_tokens_valid(self, run_backend: RunBackend) -> None:
+    def test_a_restart_with_the_same_password_does_not_invalidate_tokens(self, run_backend: RunBackend) -> None:
         backend = run_backend(PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
         before = admin(backend)
         backend.stop()
@@ -111,7 +113,7 @@ class TestSuperuser:
         assert collections(before) >= COLLECTIONS
         assert "superuser: unchanged" in backend.log.read_text()
 
-    def test_a_changed_password_replaces_the_old_one_and_its_tokens(self, run_backend: RunBackend) -> None:
+    def test_a_changed_password_invalidates_the_old_one_and_its_tokens(self, run_backend: RunBackend) -> None:
         backend = run_backend(PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
         before = admin(backend)
         backend.stop()
@@ -122,7 +124,7 @@ class TestSuperuser:
         with pytest.raises(httpx.HTTPStatusError):
             admin(backend)
 
-    def test_others_are_left_alone(self, run_backend: RunBackend) -> None:
+    def test_other_superusers_are_not_changed(self, run_backend: RunBackend) -> None:
         backend = run_backend()
         backend.command("superuser", "upsert", "other@oracle.test", "others-password")
         backend.stop()
@@ -132,26 +134,26 @@ class TestSuperuser:
         Person.login(backend.url, "_superusers", "other@oracle.test", "others-password")
 
     @pytest.mark.parametrize("given", [{}, {"PB_ADMIN_EMAIL": EMAIL}, {"PB_ADMIN_PASSWORD": PASSWORD}])
-    def test_without_both_values_there_is_none(self, run_backend: RunBackend, given: dict[str, str]) -> None:
+    def test_no_superuser_is_created_without_both_values(self, run_backend: RunBackend, given: dict[str, str]) -> None:
         backend = run_backend(**given)
         assert "none asked for" in backend.log.read_text()
         with pytest.raises(httpx.HTTPStatusError):
             admin(backend)
 
-    def test_no_superusers_token_is_printed_when_there_is_none(self, run_backend: RunBackend) -> None:
+    def test_no_installer_link_is_printed_without_a_superuser(self, run_backend: RunBackend) -> None:
         backend = run_backend()
         # PocketBase's own installer would print its link a moment after the start.
         with pytest.raises(TimeoutError):
             until(lambda: "pbinstal" in backend.log.read_text(), "an installer's link", seconds=1.5)
 
-    def test_the_console_command_works_while_it_serves(self, run_backend: RunBackend) -> None:
+    def test_the_console_command_works_while_the_server_runs(self, run_backend: RunBackend) -> None:
         backend = run_backend()
         done = backend.command("superuser", "upsert", EMAIL, PASSWORD)
         assert "Successfully saved superuser" in done.stdout
         assert collections(admin(backend)) >= COLLECTIONS
 
     @pytest.mark.parametrize("email, password", [(EMAIL, "planted"), ("nobody", PASSWORD)])
-    def test_refused_values_stop_the_start_and_are_not_printed(
+    def test_invalid_values_stop_the_start_and_are_not_printed(
         self, run_backend: RunBackend, email: str, password: str
     ) -> None:
         with pytest.raises(RuntimeError, match="PocketBase refuses PB_ADMIN_EMAIL or PB_ADMIN_PASSWORD") as error:
@@ -169,17 +171,17 @@ class TestSuperuser:
 
 
 class TestRules:
-    def test_a_post_is_its_writers(self, ada: Person, guest: Person) -> None:
+    def test_a_post_belongs_to_its_author(self, ada: Person, guest: Person) -> None:
         made = ada.create("posts", title="Hello", body="World").raise_for_status().json()
         assert made["author"] == ada.id
         assert made["id"] in {post["id"] for post in guest.list("posts").json()["items"]}
 
-    def test_nobody_posts_as_a_guest_or_in_anothers_name(self, ada: Person, ben: Person, guest: Person) -> None:
+    def test_guests_cannot_post_and_users_cannot_post_as_others(self, ada: Person, ben: Person, guest: Person) -> None:
         assert guest.create("posts", title="Hello", body="World").status_code == 400
         assert guest.create("posts", title="Hello", body="World", author=ada.id).status_code == 400
         assert ben.create("posts", title="Hello", body="World", author=ada.id).status_code == 400
 
-    def test_only_its_writer_changes_or_deletes_a_post(self, ada: Person, ben: Person) -> None:
+    def test_only_the_author_changes_or_deletes_a_post(self, ada: Person, ben: Person) -> None:
         path = f"/api/collections/posts/records/{ada.create('posts', title='Mine', body='.').json()['id']}"
         assert ben.ask("PATCH", path, json={"title": "Yours"}).status_code == 404
         assert ben.ask("DELETE", path).status_code == 404
@@ -187,7 +189,9 @@ class TestRules:
         assert ada.ask("PATCH", path, json={"title": "Better"}).json()["title"] == "Better"
         assert ada.ask("DELETE", path).status_code == 204
 
-    def test_one_speaks_only_through_oracles_that_one_keeps(self, ada: Person, ben: Person, pythia: str) -> None:
+    def test_a_post_through_an_oracle_is_allowed_only_for_its_owner(
+        self, ada: Person, ben: Person, pythia: str
+    ) -> None:
         assert ada.create("posts", title="So it is", body=".", oracle=pythia).json()["oracle"] == pythia
         assert ben.create("posts", title="So it is", body=".", oracle=pythia).status_code == 400
 
@@ -200,14 +204,16 @@ class TestRules:
         ada.create("posts", title="I live too", body=".").raise_for_status()
         assert beats() == before + 1
 
-    def test_an_oracle_is_named_by_its_own_human_and_once(self, ada: Person, ben: Person, pythia: str) -> None:
+    def test_an_oracle_name_is_unique_and_changed_only_by_its_owner(
+        self, ada: Person, ben: Person, pythia: str
+    ) -> None:
         assert ben.create("oracles", name="Stolen", human=ada.id).status_code == 400
         assert ben.create("oracles", name="PYTHIA").status_code == 400
         path = f"/api/collections/oracles/records/{pythia}"
         assert ben.ask("PATCH", path, json={"name": "Taken"}).status_code == 404
         assert ada.ask("PATCH", path, json={"human": ben.id}).status_code == 404
 
-    def test_heartbeats_come_from_the_oracles_human_or_agent(
+    def test_heartbeats_are_sent_only_by_the_owner_or_its_agent(
         self, backend: Backend, ada: Person, ben: Person, pythia: str
     ) -> None:
         agent = {"name": "crow", "email": "crow@oracle.test", "password": "crow-password", "owner": ada.id}
@@ -219,7 +225,7 @@ class TestRules:
         assert ada.create("oracle_heartbeats", oracle=pythia).status_code == 200
         assert ben.create("oracle_heartbeats", oracle=pythia).status_code == 400
 
-    def test_an_agent_belongs_to_whoever_makes_it(self, ada: Person, ben: Person) -> None:
+    def test_an_agent_belongs_to_its_creator(self, ada: Person, ben: Person) -> None:
         agent = {
             "name": "owl",
             "email": "owl@oracle.test",
@@ -228,12 +234,12 @@ class TestRules:
         }
         assert ben.create("agents", **agent, owner=ada.id).status_code == 400
 
-    def test_one_vote_each(self, ada: Person, ben: Person) -> None:
+    def test_each_human_has_one_vote_per_post(self, ada: Person, ben: Person) -> None:
         post = ada.create("posts", title="Vote", body=".").json()["id"]
         assert ben.create("votes", post=post, value="up").status_code == 200
         assert ben.create("votes", post=post, value="down").status_code == 400
 
-    def test_a_comment_notifies_the_writer_and_nobody_else(self, ada: Person, ben: Person, guest: Person) -> None:
+    def test_a_comment_notifies_only_the_author_of_the_post(self, ada: Person, ben: Person, guest: Person) -> None:
         post = ada.create("posts", title="Comment", body=".").json()["id"]
         comment = ben.create("comments", post=post, body="Indeed").raise_for_status().json()["id"]
         ada.create("comments", post=post, body="Thanks").raise_for_status()
@@ -242,7 +248,7 @@ class TestRules:
         assert guest.list("notifications").json()["items"] == []
         assert ben.create("notifications", human=ada.id, comment=comment).status_code == 403
 
-    def test_a_humans_e_mail_stays_their_own(self, ada: Person, ben: Person, guest: Person) -> None:
+    def test_the_email_of_a_human_is_private(self, ada: Person, ben: Person, guest: Person) -> None:
         listed = guest.list("humans").json()["items"] + ben.list("humans", filter=f"id = '{ada.id}'").json()["items"]
         assert {human["name"] for human in listed} >= {"Ada", "Ben"}
         assert not [human for human in listed if human["id"] == ada.id and human.get("email")]

@@ -70,7 +70,7 @@ def settled(page: Page, url: str) -> None:
 
 
 class TestWeb:
-    def test_what_one_writes_is_on_both_pages_and_in_the_backend(
+    def test_a_new_post_is_on_both_sites_and_in_the_backend(
         self, urls: dict[str, str], story: dict[str, str], window: Visit, backend: Backend
     ) -> None:
         page = window.page
@@ -95,7 +95,7 @@ class TestWeb:
         settled(page, urls["universe"])
         expect(page.locator(".posts li").first).to_contain_text("From a browser")
 
-    def test_an_oracle_is_named_and_spoken_through(
+    def test_an_oracle_can_be_created_and_posted_through(
         self, urls: dict[str, str], story: dict[str, str], window: Visit
     ) -> None:
         page = window.page
@@ -112,7 +112,7 @@ class TestWeb:
         settled(page, urls["universe"])
         expect(page.locator(".star.online", has_text="Claros")).to_be_visible()
 
-    def test_a_comment(self, urls: dict[str, str], story: dict[str, str], window: Visit) -> None:
+    def test_a_comment_can_be_written(self, urls: dict[str, str], story: dict[str, str], window: Visit) -> None:
         page = window.page
         log_in(page, urls["web"])
         settled(page, f"{urls['web']}/posts/{story['post']}")
@@ -121,7 +121,7 @@ class TestWeb:
         expect(page.get_by_role("heading", name="2 comments")).to_be_visible()
         expect(page.get_by_text("Thrice, even.")).to_be_visible()
 
-    def test_a_wrong_password_is_told_in_the_form(self, urls: dict[str, str], browser: Browser) -> None:
+    def test_a_wrong_password_is_shown_in_the_form(self, urls: dict[str, str], browser: Browser) -> None:
         with visit(browser) as seen:
             settled(seen.page, f"{urls['web']}/login")
             seen.page.get_by_label("E-mail").fill("nobody@oracle.test")
@@ -130,7 +130,7 @@ class TestWeb:
             expect(seen.page.get_by_role("alert")).to_have_text("This e-mail and password do not fit together.")
             expect(seen.page.get_by_role("button", name="Log in")).to_be_enabled()
 
-    def test_a_login_lasts_over_a_reload_until_one_leaves(
+    def test_a_login_survives_a_reload_until_the_logout(
         self, urls: dict[str, str], story: dict[str, str], window: Visit
     ) -> None:
         page = window.page
@@ -140,7 +140,7 @@ class TestWeb:
         settled(page, urls["web"])
         expect(page.get_by_role("link", name="Log in")).to_be_visible()
 
-    def test_works_with_an_api_address_below_its_own(
+    def test_the_site_works_with_a_relative_api_address(
         self, urls: dict[str, str], story: dict[str, str], window: Visit
     ) -> None:
         page = window.page
@@ -148,7 +148,9 @@ class TestWeb:
         settled(page, urls["relative"])
         expect(page.get_by_role("link", name="Rain by evening")).to_be_visible()
 
-    def test_older_posts_are_a_button_away(self, urls: dict[str, str], story: dict[str, str], window: Visit) -> None:
+    def test_older_posts_are_loaded_by_a_button(
+        self, urls: dict[str, str], story: dict[str, str], window: Visit
+    ) -> None:
         who = {"email": "mira@oracle.test", "password": "mira-password"}
         token = ask("POST", urls["api"] + "/api/login", json=who).json()["token"]
         for number in range(22):
@@ -160,7 +162,7 @@ class TestWeb:
 
 
 class TestUniverse:
-    def test_stars_lead_to_their_oracles(self, urls: dict[str, str], story: dict[str, str], window: Visit) -> None:
+    def test_stars_link_to_their_oracles(self, urls: dict[str, str], story: dict[str, str], window: Visit) -> None:
         page = window.page
         settled(page, urls["universe"])
         page.get_by_role("link", name="Pythia, online, 1 post").click()
@@ -173,15 +175,11 @@ class TestUniverse:
         page.go_back()
         expect(page.get_by_role("heading", name="The universe now")).to_be_visible()
 
-    def test_a_quiet_oracle_is_told_from_one_online(
-        self, urls: dict[str, str], story: dict[str, str], window: Visit
-    ) -> None:
+    def test_a_quiet_oracle_is_labelled_quiet(self, urls: dict[str, str], story: dict[str, str], window: Visit) -> None:
         settled(window.page, urls["universe"])
         expect(window.page.get_by_role("link", name="Dodona, quiet, 0 posts")).to_be_visible()
 
-    def test_stars_do_not_cover_one_another(
-        self, urls: dict[str, str], story: dict[str, str], browser: Browser
-    ) -> None:
+    def test_stars_do_not_overlap(self, urls: dict[str, str], story: dict[str, str], browser: Browser) -> None:
         for size in SIZES:
             with visit(browser, size) as seen:
                 settled(seen.page, urls["universe"])
@@ -200,7 +198,7 @@ class TestUniverse:
 
 class TestBoth:
     @pytest.mark.parametrize("name", SITES)
-    def test_says_which_backend_answers(
+    def test_the_page_shows_the_versions_of_backend_api_and_site(
         self, urls: dict[str, str], story: dict[str, str], window: Visit, name: str
     ) -> None:
         settled(window.page, urls[name])
@@ -209,7 +207,7 @@ class TestBoth:
         expect(window.page.locator("#release")).to_have_text("Site s1")
 
     @pytest.mark.parametrize("name", SITES)
-    def test_a_posts_address_can_be_opened_directly(
+    def test_the_address_of_a_post_can_be_opened_directly(
         self, urls: dict[str, str], story: dict[str, str], window: Visit, name: str
     ) -> None:
         settled(window.page, f"{urls[name]}/posts/{story['post']}")
@@ -218,7 +216,7 @@ class TestBoth:
         expect(window.page.get_by_text("Tell the ferryman.")).to_be_visible()
 
     @pytest.mark.parametrize("name", SITES)
-    def test_pages_change_without_loading_anew(
+    def test_navigation_does_not_reload_the_page(
         self, urls: dict[str, str], story: dict[str, str], window: Visit, name: str
     ) -> None:
         page = window.page
@@ -231,18 +229,18 @@ class TestBoth:
         assert page.evaluate("window.kept") is True
 
     @pytest.mark.parametrize("name", SITES)
-    def test_an_unknown_address_says_so(self, urls: dict[str, str], window: Visit, name: str) -> None:
+    def test_an_unknown_address_shows_an_error(self, urls: dict[str, str], window: Visit, name: str) -> None:
         settled(window.page, f"{urls[name]}/no/such/page")
         expect(window.page.get_by_role("heading", name="Nothing here")).to_be_visible()
 
     @pytest.mark.parametrize("name", SITES)
-    def test_a_post_that_is_gone_says_so(self, urls: dict[str, str], browser: Browser, name: str) -> None:
+    def test_a_missing_post_shows_an_error(self, urls: dict[str, str], browser: Browser, name: str) -> None:
         with visit(browser) as seen:
             settled(seen.page, f"{urls[name]}/posts/aaaaaaaaaaaaaaa")
             expect(seen.page.get_by_role("alert")).to_contain_text("There is nothing at this address.")
 
     @pytest.mark.parametrize("name", SITES)
-    def test_what_people_write_is_never_markup(
+    def test_user_content_is_never_interpreted_as_markup(
         self, urls: dict[str, str], story: dict[str, str], window: Visit, name: str
     ) -> None:
         settled(window.page, f"{urls[name]}/posts/{story['hostile']}")
@@ -250,7 +248,7 @@ class TestBoth:
         assert window.page.title() != "taken"
 
     @pytest.mark.parametrize("name", SITES)
-    def test_without_configuration_it_says_so(self, urls: dict[str, str], window: Visit, name: str) -> None:
+    def test_a_site_without_configuration_shows_an_error(self, urls: dict[str, str], window: Visit, name: str) -> None:
         window.page.route("**/config.json", lambda route: route.fulfill(json={"apiUrl": "", "release": ""}))
         window.page.goto(urls[name])
         expect(window.page.get_by_role("alert")).to_contain_text("not told where its API is")
@@ -258,7 +256,7 @@ class TestBoth:
     @pytest.mark.parametrize(
         "name, sentence", [("web", "Nothing has been said yet."), ("universe", "No oracle has a name")]
     )
-    def test_an_empty_network_says_so_after_it_was_seen_to_load(
+    def test_an_empty_network_shows_placeholders_and_then_a_sentence(
         self, urls: dict[str, str], window: Visit, name: str, sentence: str
     ) -> None:
         page = window.page
@@ -275,7 +273,7 @@ class TestBoth:
         expect(page.locator(".bone")).to_have_count(0)
 
     @pytest.mark.parametrize("name", SITES)
-    def test_a_backend_that_is_away_is_told_and_tried_again(
+    def test_an_unavailable_backend_is_shown_and_can_be_retried(
         self, urls: dict[str, str], story: dict[str, str], browser: Browser, backend: Backend, name: str
     ) -> None:
         with visit(browser) as seen:
@@ -303,7 +301,7 @@ class TestLooks:
         ],
     )
     @pytest.mark.parametrize("name", SITES)
-    def test_fits_its_window_and_can_be_read(
+    def test_the_page_fits_its_window_and_has_enough_contrast(
         self, urls: dict[str, str], story: dict[str, str], browser: Browser, name: str, size: str, scheme: Scheme
     ) -> None:
         for path in ("/", f"/posts/{story['post']}"):

@@ -1,4 +1,4 @@
-"""The Worker in front of static files, on real workerd with real assets and a real API behind it."""
+"""The Worker of a static site, on real workerd with real assets and a fake API."""
 
 from __future__ import annotations
 
@@ -112,28 +112,28 @@ def urls(tools: Tools, api: Api, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 class TestConfig:
-    def test_says_where_the_api_is(self, urls: dict[str, str]) -> None:
+    def test_config_json_has_the_address_of_the_api(self, urls: dict[str, str]) -> None:
         answer = ask("GET", urls["site"] + "/config.json")
         assert answer.json() == {"apiUrl": urls["api"], "release": "s1"}
         assert answer.headers["cache-control"] == "no-store"
 
-    def test_is_empty_without_bindings(self, urls: dict[str, str]) -> None:
+    def test_config_json_has_empty_values_without_bindings(self, urls: dict[str, str]) -> None:
         assert ask("GET", urls["untold"] + "/config.json").json() == {"apiUrl": "", "release": ""}
 
 
 class TestFiles:
-    def test_files_come_from_the_assets(self, urls: dict[str, str]) -> None:
+    def test_files_are_served_from_the_assets(self, urls: dict[str, str]) -> None:
         answer = ask("GET", urls["site"] + "/app.js")
         assert (answer.status_code, answer.text) == (200, "export {};")
         assert "javascript" in answer.headers["content-type"]
 
     @pytest.mark.parametrize("path", ["/", "/posts/abc", "/about", "/_api", "/_apix/"])
-    def test_any_other_path_is_the_page(self, urls: dict[str, str], path: str) -> None:
+    def test_any_other_path_serves_the_page(self, urls: dict[str, str], path: str) -> None:
         answer = ask("GET", urls["site"] + path)
         assert (answer.status_code, answer.text) == (200, INDEX)
 
     @pytest.mark.parametrize("site", ["web", "universe"])
-    def test_our_sites_are_complete_and_guarded(self, tools: Tools, site: str) -> None:
+    def test_the_reference_sites_have_pages_redirects_and_security_headers(self, tools: Tools, site: str) -> None:
         folder = PROJECT / "services" / site / "public"
         with workers.running(tools, [workers.static(site, folder)]) as running:
             page = ask("GET", running[site] + "/posts/some")
@@ -149,7 +149,7 @@ class TestFiles:
 
 
 class TestForwarding:
-    def test_method_query_headers_and_body_arrive_without_the_prefix(self, urls: dict[str, str]) -> None:
+    def test_a_request_is_forwarded_without_the_prefix(self, urls: dict[str, str]) -> None:
         path = "/_api/api/posts%2Fx?page=2&q=a%20b"
         answer = ask("POST", urls["site"] + path, token="T", content=b"hello")
         assert (answer.status_code, answer.headers["x-from"]) == (418, "api")
@@ -161,38 +161,38 @@ class TestForwarding:
     @pytest.mark.parametrize(
         "path", ["///elsewhere.test/", "/http://elsewhere.test/", "/@elsewhere.test/", "/.elsewhere.test"]
     )
-    def test_no_path_leads_away_from_the_api(self, urls: dict[str, str], path: str) -> None:
+    def test_no_path_leads_to_another_host_than_the_api(self, urls: dict[str, str], path: str) -> None:
         assert ask("GET", f"{urls['site']}/_api{path}").headers["x-from"] == "api"
 
-    def test_a_redirect_is_the_clients_to_follow(self, urls: dict[str, str]) -> None:
+    def test_a_redirect_of_the_api_is_passed_on(self, urls: dict[str, str]) -> None:
         answer = ask("GET", urls["site"] + "/_api/moved")
         assert (answer.status_code, answer.headers["location"]) == (302, "https://elsewhere.test/")
 
-    def test_answers_stream(self, urls: dict[str, str], api: Api) -> None:
+    def test_answers_are_streamed(self, urls: dict[str, str], api: Api) -> None:
         with httpx.stream("GET", urls["site"] + "/_api/stream", timeout=15) as answer:
             lines = answer.iter_lines()
             assert next(lines) == "first"  # arrives while the API still holds the rest back
             api.release.set()
             assert next(lines) == "second"
 
-    def test_a_client_without_compression_can_read_it(self, urls: dict[str, str]) -> None:
+    def test_an_answer_is_decompressed_for_a_client_without_compression(self, urls: dict[str, str]) -> None:
         with closing(HTTPConnection(urls["site"].removeprefix("http://"), timeout=15)) as plain:
             plain.putrequest("GET", "/_api/packed", skip_accept_encoding=True)
             plain.endheaders()
             answer = plain.getresponse()
             assert (answer.read(), answer.getheader("content-encoding")) == (b"plain", None)
 
-    def test_websockets_pass_through(self, urls: dict[str, str]) -> None:
+    def test_websockets_are_forwarded(self, urls: dict[str, str]) -> None:
         address = urls["site"].replace("http://", "ws://")
         with connect(f"{address}/_api/echo", proxy=None) as socket:
             socket.send("hello")
             assert socket.recv() == "you said hello"
 
-    def test_an_api_that_is_away_is_502(self, urls: dict[str, str]) -> None:
+    def test_an_unreachable_api_is_502(self, urls: dict[str, str]) -> None:
         answer = ask("GET", urls["away"] + "/_api/api/health")
         assert (answer.status_code, answer.json()["error"]) == (502, "api_unavailable")
         assert answer.headers["retry-after"] == "5"
 
-    def test_without_an_address_it_says_so(self, urls: dict[str, str]) -> None:
+    def test_a_site_without_an_api_address_is_503(self, urls: dict[str, str]) -> None:
         answer = ask("GET", urls["untold"] + "/_api/api/health")
         assert (answer.status_code, answer.json()["error"]) == (503, "not_configured")

@@ -1,4 +1,4 @@
-"""The front on real workerd: a service of any shape notices nothing of it."""
+"""The write gate on real workerd: it does not change the behaviour of services of any form."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def essence(answer: httpx.Response) -> tuple[int, str, str | None]:
 
 class TestEveryShape:
     @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
-    def test_the_service_answers_as_if_alone(self, urls: dict[str, str], method: str) -> None:
+    def test_the_service_answers_as_without_the_gate(self, urls: dict[str, str], method: str) -> None:
         options: dict[str, Any] = {"content": b"a body"} if method in ("POST", "PUT", "PATCH") else {}
         alone, fronted = (
             ask(method, f"{urls[name]}/a/b?c=d", headers={"x-word": "sent"}, **options) for name in ("bare", "free")
@@ -110,19 +110,19 @@ class TestEveryShape:
             assert told["ctx"] == "function"
 
     @pytest.mark.parametrize("name", ["bare", "free"])
-    def test_messages_on_a_websocket_come_and_go(self, urls: dict[str, str], name: str) -> None:
+    def test_websocket_messages_pass_in_both_directions(self, urls: dict[str, str], name: str) -> None:
         with connect(urls[name].replace("http://", "ws://"), proxy=None) as socket:
             for number in range(20):
                 socket.send(f"hello {number}")
             assert [socket.recv() for _ in range(20)] == [f"you said hello {number}" for number in range(20)]
 
-    def test_an_exception_stays_the_services(self, urls: dict[str, str]) -> None:
+    def test_an_exception_of_the_service_is_passed_on(self, urls: dict[str, str]) -> None:
         alone, fronted = (ask("GET", f"{urls[name]}/fail") for name in ("bare", "free"))
         assert (alone.status_code, fronted.status_code) == (500, 500)
         assert "as it likes" in fronted.text
 
 
-def test_other_handlers_are_called_on_the_service_itself(tools: Tools, folder: Path) -> None:
+def test_other_handlers_are_called_on_the_service(tools: Tools, folder: Path) -> None:
     wanted = [
         Worker(
             name=name, module=written(folder, f"handlers-{name}", with_write_gate(shape)), bindings={"WORD": "bound"}
@@ -143,8 +143,8 @@ ECHO = """export default { fetch(request) {
 
 
 @pytest.mark.parametrize("date", ["2025-06-01", "2026-07-30"])
-def test_texts_bytes_protocols_and_close_codes_pass_the_relay(tools: Tools, folder: Path, date: str) -> None:
-    """The second date brings other defaults: bytes come as a Blob, and a close is answered by itself."""
+def test_text_bytes_protocols_and_close_codes_pass_the_relay(tools: Tools, folder: Path, date: str) -> None:
+    """The later compatibility date has other defaults: bytes are a Blob, and a close is answered automatically."""
     module = written(folder, f"echo-{date}", with_write_gate(ECHO))
     wanted = [Worker(name="echo", module=module, compatibility_date=date)]
     with workers.running(tools, wanted) as running:
@@ -161,7 +161,7 @@ def test_texts_bytes_protocols_and_close_codes_pass_the_relay(tools: Tools, fold
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "bye")
 
 
-def test_the_reference_service_answers_behind_the_front(tools: Tools, folder: Path) -> None:
+def test_the_reference_api_works_behind_the_gate(tools: Tools, folder: Path) -> None:
     module = written(folder, "api", with_write_gate(workers.API.read_text()))
     with workers.running(tools, [Worker(name="api", module=module, bindings={"RELEASE": "w1"})]) as running:
         assert ask("GET", f"{running['api']}/api/version").json()["version"] == "w1"

@@ -1,4 +1,4 @@
-"""The front on real workerd before a real PocketBase that is frozen: what the API's clients see of it."""
+"""The write gate on real workerd before a frozen PocketBase, as clients of the API see it."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_every_write_is_refused_and_every_read_answered(scene: Scene) -> None:
     assert scene.notes() == before
 
 
-def test_the_refusal_says_what_to_do(scene: Scene) -> None:
+def test_the_refusal_tells_the_client_when_to_retry(scene: Scene) -> None:
     freeze(scene.backend, scene.operator, "moving", 600)
     headers = {"origin": "https://web.test"}
     for _ in range(2):
@@ -198,7 +198,7 @@ def test_the_refusal_says_what_to_do(scene: Scene) -> None:
         assert "retry-after" in answer.headers["access-control-expose-headers"]
 
 
-def test_writes_go_on_when_the_freeze_is_over(scene: Scene) -> None:
+def test_writes_work_again_after_the_freeze(scene: Scene) -> None:
     for path in PATHS:
         scene.ask("POST", path)
     freeze(scene.backend, scene.operator, "moving", 600)
@@ -208,8 +208,8 @@ def test_writes_go_on_when_the_freeze_is_over(scene: Scene) -> None:
     until(lambda: all(scene.ask("POST", path).status_code == 200 for path in PATHS), "the next look at the backend")
 
 
-def test_no_read_fails_and_no_refusal_is_raw_where_a_freeze_begins_and_ends(scene: Scene) -> None:
-    """Whatever the front has seen of the backend a moment before: each path is the first in turn."""
+def test_no_read_fails_when_a_freeze_starts_or_ends(scene: Scene) -> None:
+    """Each path is once the first, since the gate remembers the state of the backend for a moment."""
     with ExitStack() as opened:
         sockets = {path: opened.enter_context(scene.socket()) for path in PATHS}
         for turn in range(len(PATHS)):
@@ -228,10 +228,10 @@ def test_no_read_fails_and_no_refusal_is_raw_where_a_freeze_begins_and_ends(scen
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["begins", "ends"])
-def test_an_address_that_changes_between_two_tries_of_a_login_costs_no_read(
+def test_a_login_succeeds_when_the_admins_name_changes_between_two_tries(
     scene: Scene, tools: Tools, tmp_path: Path, is_known: bool
 ) -> None:
-    """A freeze says that it begins before it renames superusers, and names them back before it says that it is over."""
+    """A freeze announces its start before it renames superusers, and its end after it restores their names."""
     tries: list[str] = []
 
     def interfere(passing: Passing) -> Answer | None:
@@ -265,13 +265,13 @@ def rename(scene: Scene, email: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/fresh", "/human"])
-def test_writes_go_on_when_a_freeze_has_ended_by_itself(scene: Scene, path: str) -> None:
+def test_writes_work_again_after_an_expired_freeze(scene: Scene, path: str) -> None:
     freeze(scene.backend, scene.operator, "moving", -1)
     assert scene.ask("POST", path).status_code == 200
 
 
-def test_a_timer_of_the_services_own_writes_nothing(scene: Scene, tools: Tools, tmp_path: Path) -> None:
-    """Scheduled handlers and queues come by no request."""
+def test_a_timer_of_the_service_cannot_write_during_a_freeze(scene: Scene, tools: Tools, tmp_path: Path) -> None:
+    """Scheduled handlers and queues are not called by a request."""
     module = tmp_path / "timer.js"
     module.write_text(with_write_gate(TIMER))
     bindings = {"POCKETBASE_URL": scene.backend, "PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
@@ -287,7 +287,7 @@ def test_a_timer_of_the_services_own_writes_nothing(scene: Scene, tools: Tools, 
     assert scene.notes() == before
 
 
-def test_a_refused_write_closes_its_socket_and_no_other(scene: Scene) -> None:
+def test_a_refused_write_closes_only_its_own_websocket(scene: Scene) -> None:
     with scene.socket() as writer, scene.socket() as reader:
         for socket in (writer, reader):
             assert call(socket, "POST", "/fresh")["status"] == 200
@@ -297,7 +297,7 @@ def test_a_refused_write_closes_its_socket_and_no_other(scene: Scene) -> None:
             assert call(reader, "GET", path)["status"] == 200
 
 
-def test_a_socket_is_closed_when_the_backend_has_moved(scene: Scene) -> None:
+def test_a_websocket_is_closed_when_the_backend_has_moved(scene: Scene) -> None:
     with scene.socket() as socket:
         assert call(socket, "GET", "/human")["status"] == 200
         freeze(scene.backend, scene.operator, "moved")
@@ -311,8 +311,8 @@ def test_a_socket_is_closed_when_the_backend_has_moved(scene: Scene) -> None:
     assert all(answer["status"] == 200 for answer in answers[:-1])
 
 
-def test_another_password_closes_the_sockets_of_the_version_that_does_not_know_it(scene: Scene) -> None:
-    """And leaves those alone whose message was a human's."""
+def test_a_changed_password_closes_websockets_that_use_the_old_login(scene: Scene) -> None:
+    """Websockets with only messages of humans stay open."""
     admin = login(scene.backend, *ADMIN)
     assert admin is not None
     with scene.socket() as socket, scene.socket() as human:
@@ -322,8 +322,8 @@ def test_another_password_closes_the_sockets_of_the_version_that_does_not_know_i
         assert call(human, "GET", "/human")["status"] == 200
 
 
-def test_a_refusal_of_the_backends_own_stays_as_it_is(scene: Scene) -> None:
-    """A login that is wrong, a write that breaks a rule: no freeze, no other answer."""
+def test_other_errors_of_the_backend_are_passed_on_unchanged(scene: Scene) -> None:
+    """Such as a wrong login or an invalid write."""
     with scene.socket() as socket:
         scene.token = "nobody"
         answer = scene.ask("POST", "/human")
@@ -331,8 +331,8 @@ def test_a_refusal_of_the_backends_own_stays_as_it_is(scene: Scene) -> None:
         assert call(socket, "POST", "/human")["status"] == 200
 
 
-def test_a_guests_read_is_never_sent_with_a_superusers_session(scene: Scene) -> None:
-    """Only tokens that the isolate itself was given are renewed: a forged one stays nobody's."""
+def test_a_guests_read_never_uses_a_superusers_session(scene: Scene) -> None:
+    """Only tokens that were given to this isolate are renewed; a forged one stays invalid."""
     private = {"name": "secrets", "type": "base", "fields": [{"name": "title", "type": "text"}]}
     headers = {"authorization": scene.operator.token}
     assert ask("POST", f"{scene.backend}/api/collections", json=private, headers=headers).is_success

@@ -1,4 +1,4 @@
-"""A part of the cache is whole or not there, whatever ends its making."""
+"""An entry of the cache is complete or missing, however its installation ends."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def fill(folder: Path) -> None:
     (folder / "file").write_text("whole")
 
 
-def test_a_part_is_made_once() -> None:
+def test_an_entry_is_installed_once() -> None:
     made = cache.install("part-1", fill)
     assert (made / "file").read_text() == "whole"
     assert cache.install("part-1", never) == made
     assert not list((cache.root() / "tmp").iterdir())
 
 
-def test_what_fails_leaves_nothing() -> None:
+def test_a_failed_installation_leaves_nothing() -> None:
     def fail(folder: Path) -> None:
         fill(folder)
         raise ToolError("the network went away")
@@ -86,7 +86,7 @@ def test_what_fails_leaves_nothing() -> None:
     assert (cache.install("part-1", fill) / "file").exists()
 
 
-def test_a_killed_run_leaves_nothing_that_counts_and_the_next_one_sweeps_up() -> None:
+def test_a_killed_installation_leaves_nothing_after_the_next_run() -> None:
     with child("the killed one") as killed:
         assert line(killed.stdout) == "half"
         killed.send_signal(signal.SIGKILL)
@@ -97,7 +97,7 @@ def test_a_killed_run_leaves_nothing_that_counts_and_the_next_one_sweeps_up() ->
     assert not list((cache.root() / "tmp").iterdir())
 
 
-def test_two_at_once_make_it_once_and_the_second_says_whom_it_waits_for() -> None:
+def test_a_concurrent_installation_waits_and_names_the_other_process() -> None:
     with child("the first") as first, child("the second") as second:
         assert second.stdout is not None
         assert first.stdout is not None
@@ -135,7 +135,7 @@ cache.time.sleep = lambda seconds, sleep=cache.time.sleep: (print("waits", flush
 """
 
 
-def test_the_waiting_one_names_nobody_before_the_other_has_written_who_it_is() -> None:
+def test_the_waiting_process_names_nothing_before_the_other_is_known() -> None:
     with child("the slow one", SLOW_TO_WRITE) as slow:
         assert line(slow.stdout) == "held"
         with child("the waiting one", SAYS_THAT_IT_WAITS) as waiting:
@@ -179,8 +179,8 @@ def test_a_full_disk_is_one_sentence_and_the_next_command(code: int) -> None:
     assert not (cache.root() / "part-1").exists()
 
 
-def test_a_really_full_disk(tmp_path: Path) -> None:
-    """A file system of 64 KB, in a mount namespace of its own."""
+def test_a_really_full_disk_is_reported(tmp_path: Path) -> None:
+    """A file system of 64 KB, in its own mount namespace."""
     small = tmp_path / "small"
     small.mkdir()
     script = textwrap.dedent(
@@ -214,10 +214,10 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("full,fix", [("cache", "ORACLE_CACHE="), ("project", "run `make tools`")])
-def test_of_two_disks_the_full_one_is_named(
+def test_the_message_names_the_disk_that_is_full(
     full: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """uv and pip write to the cache and to .venv, and do not say which was full."""
+    """uv and pip write to the cache and to .venv, and do not say which disk was full."""
     for name in ("cache", "project"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(cache, "_room", lambda folder: 0 if folder == tmp_path / full else 1)
@@ -235,8 +235,8 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(monkeypatch: pytest.Mon
         cache.install("part-1", fill)
 
 
-def test_read_only_folders_are_removed_too(tmp_path: Path) -> None:
-    """Go writes its module cache so."""
+def test_read_only_folders_are_removed(tmp_path: Path) -> None:
+    """Go makes its module cache read-only."""
     inner = tmp_path / "modules" / "inner"
     inner.mkdir(parents=True)
     (inner / "file").write_text("x")
@@ -287,7 +287,7 @@ def test_nobody_uses_a_shared_folder_while_it_is_removed(monkeypatch: pytest.Mon
     assert other.communicate(timeout=30)[0] == "False\n"
 
 
-def test_the_cache_folder_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_can_be_set_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.root() == tmp_path / "cache"
     monkeypatch.delenv("ORACLE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))

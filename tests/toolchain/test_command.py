@@ -1,4 +1,4 @@
-"""`python3 -m toolchain` and `make`, as they are typed."""
+"""`python3 -m toolchain` and `make`, as a user types them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def handler() -> object:
 
 
 @pytest.mark.parametrize("words", [["other"], ["ensure", "which"], ["--loud"], ["which", "more"]])
-def test_words_it_does_not_know(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_words_show_the_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(words) == 2
     assert capsys.readouterr().err.startswith("usage: ")
 
 
 @pytest.mark.parametrize("quiet,current,says", [(True, True, False), (True, False, True), (False, True, True)])
-def test_ensure_is_silent_when_asked_and_nothing_was_missing(
+def test_quiet_ensure_prints_only_when_something_was_missing(
     quiet: bool, current: bool, says: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tools, "is_current", lambda: current)
@@ -55,7 +55,7 @@ def test_an_error_is_its_problem_and_a_fix(monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr().err == "It is not there. Fix: run `make tools`.\n"
 
 
-def test_an_interruption_is_said_without_a_traceback(
+def test_an_interruption_causes_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stop() -> Tools:
@@ -68,7 +68,7 @@ def test_an_interruption_is_said_without_a_traceback(
     assert "To go on, run `make tools`." in capsys.readouterr().err
 
 
-def test_which_lists_everything_or_says_what_is_missing(
+def test_which_lists_every_tool_or_names_the_missing_ones(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tools, "locate", lambda: FOUND)
@@ -82,7 +82,7 @@ def test_which_lists_everything_or_says_what_is_missing(
     assert command.main(["which"]) == 1
 
 
-def test_an_old_python_is_told_before_anything_newer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_python_is_refused_before_newer_syntax_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 1))
     monkeypatch.delitem(sys.modules, "toolchain.command")
     with pytest.raises(SystemExit) as told:
@@ -99,7 +99,7 @@ def test_make_alone_lists_every_command() -> None:
     assert {"up", "down", "test", "tools", "check", "clean"} <= set(public)
 
 
-def test_a_make_without_python_is_one_sentence(tmp_path: Path) -> None:
+def test_make_without_python_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text((pins.PROJECT / "Makefile").read_text())
     done = subprocess.run(
         ["make", "PYTHON=no-such-python", "tools"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -109,6 +109,6 @@ def test_a_make_without_python_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_environment_is_made_from_a_python_that_is_not_in_it() -> None:
-    """The fast path of make runs in .venv; making that again must not need what it removes."""
+def test_the_environment_is_made_by_a_python_outside_of_it() -> None:
+    """make runs in .venv when possible; a rebuild of .venv must not need the files that it removes."""
     assert not Path(python.base()).is_relative_to(python.VENV)

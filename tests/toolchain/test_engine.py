@@ -1,4 +1,4 @@
-"""Which engine is chosen: the user's, Pulumi's release, or one built from its Go modules."""
+"""The choice of the engine: the user's own, Pulumi's release, or a build from its Go modules."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_a_recent_and_complete_engine_on_path_is_used(path: Path, program: Progr
     assert sources == []
 
 
-def test_one_that_is_linked_from_its_own_folder_is_used(path: Path, program: Program, tmp_path: Path) -> None:
-    """Package managers link the command alone."""
+def test_an_engine_linked_from_its_own_folder_is_used(path: Path, program: Program, tmp_path: Path) -> None:
+    """Package managers link only the command."""
     put(tmp_path / "cellar", program)
     (path / "pulumi").symlink_to(tmp_path / "cellar" / "pulumi")
     assert engine.ensure() == engine.Engine(tmp_path / "cellar", "3.260.1", "path")
@@ -60,7 +60,7 @@ def test_one_that_is_linked_from_its_own_folder_is_used(path: Path, program: Pro
 @pytest.mark.parametrize(
     "version,said", [("v3.237.0", "3.237.0; 3.238.0 or later is needed"), ("broken", "not to be run")]
 )
-def test_an_old_or_broken_one_is_not_used(
+def test_an_old_or_broken_engine_is_not_used(
     version: str, said: str, path: Path, program: Program, sources: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(path, program, version)
@@ -68,7 +68,7 @@ def test_an_old_or_broken_one_is_not_used(
     assert said in capsys.readouterr().err
 
 
-def test_one_without_its_python_host_is_not_used(
+def test_an_engine_without_the_python_language_host_is_not_used(
     path: Path, program: Program, sources: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     program(path / "pulumi", "echo v3.260.1")
@@ -76,17 +76,17 @@ def test_one_without_its_python_host_is_not_used(
     assert "has no pulumi-language-python beside it" in capsys.readouterr().err
 
 
-def test_our_own_on_path_is_not_taken_for_the_user_s(
+def test_the_caches_own_engine_on_path_does_not_count_as_the_users(
     path: Path, program: Program, sources: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`oracle env` puts the cache's engine on PATH; removing the cache must not leave a record that points there."""
+    """`oracle env` puts it on PATH; the record must not point into the cache, which may be removed."""
     own = cache.root() / "engine-old"
     put(own, program)
     monkeypatch.setenv("PATH", f"{own}:/usr/bin:/bin")
     assert engine.from_path() is None
 
 
-def test_a_release_comes_before_the_modules(
+def test_a_release_is_preferred_to_a_build(
     path: Path, program: Program, sources: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installer, "download", lambda folder, _: put(folder, program, f"v{pins.ENGINE}"))
@@ -95,7 +95,7 @@ def test_a_release_comes_before_the_modules(
     assert sources == []
 
 
-def test_unreachable_releases_are_one_line_and_not_asked_again_once_built(
+def test_unreachable_releases_are_reported_once_and_not_tried_again(
     path: Path, sources: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert engine.ensure().source == "modules"
@@ -105,7 +105,7 @@ def test_unreachable_releases_are_one_line_and_not_asked_again_once_built(
     assert capsys.readouterr().err == ""
 
 
-def test_a_wrong_checksum_is_not_worked_around(path: Path, sources: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_checksum_is_an_error(path: Path, sources: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def download(_folder: Path, _platform: platforms.Platform) -> None:
         raise ToolError("does not have the checksum")
 
@@ -116,7 +116,7 @@ def test_a_wrong_checksum_is_not_worked_around(path: Path, sources: list[str], m
 
 
 @pytest.mark.parametrize("lacking", engine.PROGRAMS[1:])
-def test_what_does_not_come_whole_gets_no_name(
+def test_an_incomplete_engine_is_not_installed(
     lacking: str, path: Path, program: Program, sources: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build(folder: Path) -> None:
@@ -129,7 +129,7 @@ def test_what_does_not_come_whole_gets_no_name(
     assert not list(cache.root().glob("engine-*"))
 
 
-def test_what_says_another_version_gets_no_name(
+def test_an_engine_of_another_version_is_not_installed(
     path: Path, program: Program, sources: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modules, "build", lambda folder: put(folder, program, "v3.1.0"))
@@ -138,7 +138,7 @@ def test_what_says_another_version_gets_no_name(
 
 
 @pytest.mark.parametrize("only,source", [("modules", "modules"), ("path", "path")])
-def test_one_source_can_be_asked_for(
+def test_the_source_can_be_chosen(
     only: str, source: str, path: Path, program: Program, sources: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(path, program)
@@ -150,7 +150,7 @@ def test_one_source_can_be_asked_for(
     "only,said",
     [("path", "PATH has no Pulumi"), ("installer", "cannot be used"), ("brew", "it may be path, installer")],
 )
-def test_a_source_that_has_none_is_said_so(
+def test_a_chosen_source_without_an_engine_is_an_error(
     only: str, said: str, path: Path, sources: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORACLE_ENGINE", only)
@@ -159,7 +159,7 @@ def test_a_source_that_has_none_is_said_so(
     assert "modules" not in sources
 
 
-def test_too_little_room_is_said_before_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_reported_before_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modules, "ROOM", 1 << 60)
     with pytest.raises(ToolError, match="building the engine needs"):
         modules.build(tmp_path)

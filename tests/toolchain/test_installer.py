@@ -1,4 +1,4 @@
-"""Pulumi's releases, played by a server on loopback that serves what each test puts there."""
+"""The download of Pulumi's releases, from a server on loopback."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def test_the_engine_and_the_python_host_are_unpacked(releases: Releases, folder:
     assert not (folder.parent.parent / "outside").exists()
 
 
-def test_each_platform_asks_for_its_own_archive(releases: Releases, folder: Path) -> None:
+def test_each_platform_downloads_its_own_archive(releases: Releases, folder: Path) -> None:
     releases.publish(archive("pulumi/pulumi"))
     releases.publish(archive("pulumi/pulumi", "pulumi/pulumi-language-python"), installer.archive_name(MACOS_ARM64))
     installer.download(folder, MACOS_ARM64, releases.address)
     assert releases.asked == [LIST, installer.archive_name(MACOS_ARM64)]
 
 
-def test_another_checksum_is_an_error_and_nothing_is_unpacked(releases: Releases, folder: Path) -> None:
+def test_a_wrong_checksum_is_an_error_and_nothing_is_unpacked(releases: Releases, folder: Path) -> None:
     releases.publish(archive("pulumi/pulumi"))
     releases.files[ARCHIVE] = archive("pulumi/pulumi", "pulumi/pulumi-language-python")
     with pytest.raises(ToolError, match="does not have the checksum"):
@@ -96,7 +96,7 @@ def test_another_checksum_is_an_error_and_nothing_is_unpacked(releases: Releases
     assert not list(folder.iterdir())
 
 
-def test_a_download_that_ends_early_is_another_source_s_turn(releases: Releases, folder: Path) -> None:
+def test_a_truncated_download_makes_the_source_unreachable(releases: Releases, folder: Path) -> None:
     releases.publish(archive("pulumi/pulumi"))
     releases.promised[ARCHIVE] = 10_000_000
     with pytest.raises(Unreachable, match=r"ended after|IncompleteRead"):
@@ -104,7 +104,7 @@ def test_a_download_that_ends_early_is_another_source_s_turn(releases: Releases,
     assert not list(folder.iterdir())
 
 
-def test_a_release_that_is_not_there_is_another_source_s_turn(releases: Releases, folder: Path) -> None:
+def test_a_missing_release_makes_the_source_unreachable(releases: Releases, folder: Path) -> None:
     with pytest.raises(Unreachable, match="status 403"):
         installer.download(folder, LINUX_X64, releases.address)
     releases.publish(archive("pulumi/pulumi"), "pulumi-v1.0.0-linux-x64.tar.gz")
@@ -112,7 +112,7 @@ def test_a_release_that_is_not_there_is_another_source_s_turn(releases: Releases
         installer.download(folder, LINUX_X64, releases.address)
 
 
-def test_a_place_that_says_nothing_is_asked_once_and_not_for_long(
+def test_a_silent_server_is_asked_once_with_a_short_timeout(
     releases: Releases, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     releases.silent = True
@@ -122,11 +122,11 @@ def test_a_place_that_says_nothing_is_asked_once_and_not_for_long(
     assert releases.asked == [LIST]
 
 
-def test_a_name_that_is_not_known_is_said_so(folder: Path) -> None:
+def test_an_unknown_host_name_is_reported(folder: Path) -> None:
     with pytest.raises(Unreachable, match="its name is not known here"):
         installer.download(folder, LINUX_X64, "http://releases.invalid/sdk")
 
 
-def test_nobody_listening_is_said_so(folder: Path) -> None:
+def test_a_refused_connection_is_reported(folder: Path) -> None:
     with pytest.raises(Unreachable, match="refused"):
         installer.download(folder, LINUX_X64, "http://127.0.0.1:9/sdk")

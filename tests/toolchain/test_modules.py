@@ -1,4 +1,4 @@
-"""The engine built by a Go that is played by a script: what it is asked, what is shown, what is kept."""
+"""The build of the engine, with a script in place of Go: its commands, its progress, its cache."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def play(program: Program, sdk: Path, tmp_path: Path, version: str = "1.99.0", b
     return program(tmp_path / "go" / "go", GO.format(version=version, sdk=sdk, build=build))
 
 
-def test_both_programs_and_both_scripts_are_made(
+def test_both_programs_and_both_scripts_are_built(
     program: Program, folder: Path, log: Path, sdk: Path, tmp_path: Path
 ) -> None:
     play(program, sdk, tmp_path)
@@ -90,7 +90,7 @@ def test_a_build_that_ends_leaves_the_downloads_to_another_one(
     assert not (cache.root() / "go-build").exists()
 
 
-def test_what_a_failed_build_downloaded_is_kept_for_the_next_try(
+def test_downloads_of_a_failed_build_are_reused_by_the_next_one(
     program: Program, folder: Path, log: Path, sdk: Path, tmp_path: Path
 ) -> None:
     play(program, sdk, tmp_path, build="echo connection reset; exit 1")
@@ -99,7 +99,7 @@ def test_what_a_failed_build_downloaded_is_kept_for_the_next_try(
     assert (cache.root() / "go-build" / "modules" / "read-only").is_dir()
 
 
-def test_a_disk_that_fills_up_during_the_build_is_said_so(
+def test_a_disk_that_fills_up_during_the_build_is_reported(
     program: Program, folder: Path, log: Path, sdk: Path, tmp_path: Path
 ) -> None:
     play(program, sdk, tmp_path, build="echo 'copying: write: no space left on device'; exit 1")
@@ -108,7 +108,7 @@ def test_a_disk_that_fills_up_during_the_build_is_said_so(
     assert str(cache.root()) in told.value.problem
 
 
-def test_a_go_cache_that_the_user_names_is_used_and_kept(
+def test_the_users_own_go_cache_is_used_and_not_removed(
     program: Program, folder: Path, log: Path, sdk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOMODCACHE", str(tmp_path / "mine"))
@@ -138,7 +138,9 @@ def test_an_old_go_is_not_used(
         assert (tool.program == theirs) is own
 
 
-def test_the_lines_of_a_build_are_counted(program: Program, folder: Path, log: Path, sdk: Path, tmp_path: Path) -> None:
+def test_the_progress_counts_modules_and_packages(
+    program: Program, folder: Path, log: Path, sdk: Path, tmp_path: Path
+) -> None:
     play(program, sdk, tmp_path)
     step = Step("the engine")
     with golang.go(folder.parent) as tool:

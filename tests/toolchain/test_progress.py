@@ -1,4 +1,4 @@
-"""What a person who waits sees."""
+"""The progress that a waiting user sees."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Screen(io.StringIO):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_step_says_that_it_starts_lasts_and_ends(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_shows_its_start_progress_and_end(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "TERMINAL_EVERY", 0.01)
     monkeypatch.setattr(progress, "PLAIN_EVERY", 0.01)
     screen = Screen(terminal)
@@ -41,7 +41,7 @@ def test_a_step_says_that_it_starts_lasts_and_ends(terminal: bool, monkeypatch: 
     assert ("\r" in text) is terminal
 
 
-def test_a_step_that_fails_does_not_say_done() -> None:
+def test_a_failed_step_does_not_say_done() -> None:
     screen = Screen(terminal=False)
     with pytest.raises(ValueError, match="no"), progress.Step("the work", screen):
         raise ValueError("no")
@@ -50,5 +50,5 @@ def test_a_step_that_fails_does_not_say_done() -> None:
 
 
 @pytest.mark.parametrize("seconds,text", [(0.4, "0 s"), (59.9, "59 s"), (60, "1 min 00 s"), (367, "6 min 07 s")])
-def test_durations_are_for_people(seconds: float, text: str) -> None:
+def test_durations_are_easy_to_read(seconds: float, text: str) -> None:
     assert progress.spent(seconds) == text

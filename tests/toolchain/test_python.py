@@ -1,4 +1,4 @@
-"""How .venv is made: again after an interruption, with uv, without uv, and where Python cannot make one."""
+"""The creation of .venv: with uv, without uv, after an interruption, and where Python cannot make one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(python, "find_uv", lambda: tmp_path / "uv")
 
 
-def test_with_uv(commands: list[list[str]], uv: None, tmp_path: Path) -> None:
+def test_the_environment_is_made_with_uv(commands: list[list[str]], uv: None, tmp_path: Path) -> None:
     venv = tmp_path / ".venv"
     python.ensure(venv)
     assert [command[1:3] for command in commands] == [["venv", "--clear"], ["pip", "sync"], ["pip", "install"]]
@@ -44,7 +44,9 @@ def test_with_uv(commands: list[list[str]], uv: None, tmp_path: Path) -> None:
     assert len(commands) == 3
 
 
-def test_without_uv(commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_made_without_uv(
+    commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(python, "find_uv", lambda: None)
     venv = tmp_path / ".venv"
     python.ensure(venv)
@@ -55,10 +57,10 @@ def test_without_uv(commands: list[list[str]], tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("with_uv", [True, False])
-def test_the_project_is_not_named_by_its_path(
+def test_the_project_is_installed_by_a_relative_path(
     with_uv: bool, commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A # or a % in it would be read as a part of an address."""
+    """A # or % in its path would be read as part of an address."""
     places: list[Path | None] = []
     recorded = vars(python)["run"]
 
@@ -73,7 +75,7 @@ def test_the_project_is_not_named_by_its_path(
     assert places[-1] == pins.PROJECT
 
 
-def test_what_is_installed_is_no_matter_of_the_users_settings(
+def test_the_users_pip_settings_do_not_change_the_installation(
     commands: list[list[str]], uv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environments: list[dict[str, str]] = []
@@ -94,7 +96,7 @@ def test_what_is_installed_is_no_matter_of_the_users_settings(
 
 
 @pytest.mark.parametrize("fails_at", ["venv", "sync", "-e"])
-def test_what_was_interrupted_is_done_again(
+def test_an_interrupted_installation_is_repeated(
     fails_at: str, commands: list[list[str]], uv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     venv, whole = tmp_path / ".venv", vars(python)["run"]
@@ -113,10 +115,10 @@ def test_what_was_interrupted_is_done_again(
     assert python.is_current(venv)
 
 
-def test_a_half_done_change_does_not_count_when_the_lock_is_put_back(
+def test_an_interrupted_change_does_not_count_after_the_lock_is_restored(
     commands: list[list[str]], uv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment was whole for the old lock; after half a step to another one it is for neither."""
+    """The environment was complete for the old lock; after an interrupted change it matches neither lock."""
     venv, other = tmp_path / ".venv", tmp_path / "other.lock"
     python.ensure(venv)
     other.write_text("other==1.0\n")
@@ -132,7 +134,9 @@ def test_a_half_done_change_does_not_count_when_the_lock_is_put_back(
     assert not python.is_current(venv)
 
 
-def test_pip_is_used_when_uv_cannot_be_had(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pip_is_used_when_uv_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail(_folder: Path) -> None:
         raise ToolError("getting uv failed with status 1. The end of its output:\n    no wheel for this machine")
 
@@ -141,7 +145,7 @@ def test_pip_is_used_when_uv_cannot_be_had(monkeypatch: pytest.MonkeyPatch, caps
     assert "so pip is used, which takes longer: no wheel for this machine" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_not_taken_for_a_missing_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_full_disk_is_not_reported_as_a_missing_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(_folder: Path) -> None:
         raise DiskFull(tmp_path, "getting uv")
 
@@ -150,10 +154,10 @@ def test_a_full_disk_is_not_taken_for_a_missing_uv(monkeypatch: pytest.MonkeyPat
         python.find_uv()
 
 
-def test_a_python_without_venv_is_one_sentence_with_the_package(
+def test_a_python_without_venv_is_one_sentence_with_the_missing_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Debian and Ubuntu have it in a package of its own."""
+    """Debian and Ubuntu have a separate package for it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(ToolError, match="its venv module is not installed") as told:

@@ -1,4 +1,4 @@
-"""Programs that are run for the user: their failures as sentences, and none left running."""
+"""Programs that the toolchain runs: their failures as sentences, and no leftover processes."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def test_a_failure_shows_the_end_of_the_output(tmp_path: Path) -> None:
         "Disk quota exceeded",
     ],
 )
-def test_a_full_disk_is_recognised_in_what_programs_say(said: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_recognized_in_the_output(said: str, tmp_path: Path) -> None:
     with pytest.raises(DiskFull, match="is full"):
         shell(f"echo '{said}'; echo more; exit 1", tmp_path)
 
 
-def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="no-such-program is not installed"):
         run(["no-such-program"], doing="the work", folder=tmp_path)
 
 
 def test_an_interruption_stops_the_program_first(tmp_path: Path) -> None:
-    """The line callback stands in for Ctrl-C: the exception arrives in the middle of reading."""
+    """The line callback acts as Ctrl-C: the exception is raised while the output is read."""
     pids: list[int] = []
 
     def interrupt(text: str) -> None:
@@ -59,7 +59,7 @@ def test_an_interruption_stops_the_program_first(tmp_path: Path) -> None:
         os.kill(pids[0], 0)
 
 
-def test_quick_programs_give_their_output_or_none() -> None:
+def test_quick_programs_return_their_output_or_none() -> None:
     assert output(["sh", "-c", "echo here"]) == "here\n"
     assert output(["sh", "-c", "exit 1"]) is None
     assert output(["no-such-program"]) is None

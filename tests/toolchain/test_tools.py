@@ -1,4 +1,4 @@
-"""What `locate()` gives the rest of the project, and how it says that something is missing."""
+"""The tools that `locate()` returns, and its errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def venv(tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
-def test_what_was_recorded_is_given_back(venv: Path) -> None:
+def test_the_recorded_tools_are_returned(venv: Path) -> None:
     found = tools.locate(venv)
     assert found.engine_bin == venv / "bin"
     assert (found.engine_version, found.engine_source) == ("3.259.0", "modules")
@@ -51,7 +51,7 @@ def test_what_was_recorded_is_given_back(venv: Path) -> None:
 
 
 @pytest.mark.parametrize("name", MISSING)
-def test_each_missing_part_is_named(name: str, venv: Path) -> None:
+def test_each_missing_tool_is_named(name: str, venv: Path) -> None:
     record = json.loads((venv / tools.RECORD).read_text())
     record["tools"][name] = str(venv / "gone")
     (venv / tools.RECORD).write_text(json.dumps(record))
@@ -62,7 +62,7 @@ def test_each_missing_part_is_named(name: str, venv: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"key": "x", "tools": {}}'])
-def test_no_record_or_a_broken_one_is_one_sentence(content: str | None, venv: Path) -> None:
+def test_a_missing_or_broken_record_is_one_sentence(content: str | None, venv: Path) -> None:
     (venv / tools.RECORD).unlink()
     if content is not None:
         (venv / tools.RECORD).write_text(content)
@@ -72,7 +72,7 @@ def test_no_record_or_a_broken_one_is_one_sentence(content: str | None, venv: Pa
 
 
 @pytest.mark.parametrize("name", ["pulumi", "node"])
-def test_another_program_on_path_is_noticed(
+def test_a_new_program_on_path_makes_the_tools_outdated(
     name: str, venv: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(tmp_path / "new" / name, "exit 0")
@@ -80,21 +80,23 @@ def test_another_program_on_path_is_noticed(
     assert not tools.is_current(venv)
 
 
-def test_a_changed_lock_is_noticed(venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_lock_makes_the_environment_outdated(
+    venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text("other==1.0\n")
     monkeypatch.setattr(pins, "LOCK", lock)
     assert not python.is_current(venv)
 
 
-def test_an_environment_that_was_moved_is_noticed(venv: Path, tmp_path: Path) -> None:
-    """Its scripts name the folder that they were made in."""
+def test_a_moved_environment_is_outdated(venv: Path, tmp_path: Path) -> None:
+    """Its scripts contain the folder in which they were made."""
     assert python.is_current(venv)
     venv.rename(tmp_path / "moved")
     assert not python.is_current(tmp_path / "moved")
 
 
-def test_an_environment_whose_python_is_gone_is_noticed(venv: Path) -> None:
+def test_an_environment_without_its_python_is_outdated(venv: Path) -> None:
     (venv / "bin" / "python").unlink()
     (venv / "bin" / "python").symlink_to("/no/such/python")
     assert not python.is_current(venv)

@@ -1,4 +1,4 @@
-"""What programs print about their version, compared with what is needed."""
+"""The versions that programs print, compared with the required ones."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_the_first_version_in_a_text_is_found(text: str, expected: versions.Vers
         ("command not found", "1.0.0", False),
     ],
 )
-def test_a_version_is_enough_or_not(text: str, minimum: str, enough: bool) -> None:
+def test_a_version_is_compared_with_the_minimum(text: str, minimum: str, enough: bool) -> None:
     assert versions.at_least(text, minimum) is enough
 
 
-def test_the_pinned_engine_is_itself_recent_enough() -> None:
+def test_the_pinned_tools_meet_their_minimum_versions() -> None:
     assert versions.at_least(pins.ENGINE, pins.ENGINE_MINIMUM)
     assert versions.at_least(pins.wheel("node"), pins.NODE_MINIMUM)
     assert versions.at_least(pins.wheel("go"), pins.go_minimum())

@@ -84,12 +84,12 @@ def test_a_site_with_the_backends_address_is_refused(project: Path) -> None:
     )
 
 
-def test_a_rule_of_a_site_is_refused_though_it_is_no_file(project: Path) -> None:
+def test_a_redirect_rule_with_the_backends_address_is_refused(project: Path) -> None:
     append(project / "services/universe/public/_redirects", f"/pb/* https://{HOST}/:splat 302")
     assert "files of universe: " in refused()
 
 
-def test_what_is_built_names_the_sources_and_the_build(project: Path) -> None:
+def test_the_refusal_of_a_built_module_names_the_sources_and_the_build(project: Path) -> None:
     (project / "services/api/dist").mkdir()
     shutil.copy(project / API, project / "services/api/dist/index.js")
     append(project / "services/api/dist/index.js", f"// {HOST}")
@@ -100,7 +100,7 @@ def test_what_is_built_names_the_sources_and_the_build(project: Path) -> None:
     assert said.endswith(", then run `oracle build api --stack unit`, then run `pulumi up --stack unit`.")
 
 
-def test_all_services_are_told_at_once(project: Path) -> None:
+def test_the_refusal_lists_every_service(project: Path) -> None:
     append(project / API, f"// {HOST}")
     append(project / WEB, f"<!-- {HOST} -->")
     api, web = refused().splitlines()
@@ -108,7 +108,7 @@ def test_all_services_are_told_at_once(project: Path) -> None:
     assert "files of web: " in web
 
 
-def test_other_addresses_are_none_of_the_backends(project: Path) -> None:
+def test_other_addresses_are_accepted(project: Path) -> None:
     append(project / API, "// https://another-app-xml6o.ondigitalocean.app https://api.oraclenet.org")
     assert program.run(program.config_of("local")).outputs["apiUrl"]
 
@@ -128,8 +128,8 @@ def warned(config: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> list[s
     return said
 
 
-def test_the_address_of_another_stack_s_backend_is_refused(project: Path) -> None:
-    """What runs on staging would use production's data."""
+def test_the_address_of_another_stacks_backend_is_refused(project: Path) -> None:
+    """Code on staging with this address would use production's data."""
     other_stack(project, "prod")
     line = append(project / API, f"// https://{HOST}")
     config = program.config_of("local")
@@ -138,8 +138,10 @@ def test_the_address_of_another_stack_s_backend_is_refused(project: Path) -> Non
     assert said.startswith(f"The backend's address is written in the code of api: {HOST} ({API}:{line}:12). {WHY}")
 
 
-def test_the_address_of_another_stack_s_api_in_a_site_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is refused, since it may stand in a text for people."""
+def test_the_api_address_of_another_stack_in_a_site_is_a_warning(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not refused, since it may be part of a text for people."""
     other_stack(project, "prod")
     line = append(project / WEB, "<code>curl https://api.oraclenet.org/api/oracles</code>")
     append(project / API, "// https://api.oraclenet.org")
@@ -151,7 +153,7 @@ def test_the_address_of_another_stack_s_api_in_a_site_is_told(project: Path, mon
     )
 
 
-def test_a_stack_s_own_api_and_files_that_cannot_be_used_are_nothing_to_tell(
+def test_the_stacks_own_api_address_and_broken_files_cause_no_warning(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "Pulumi.local.yaml").write_text(LOCAL.read_text())
@@ -160,8 +162,8 @@ def test_a_stack_s_own_api_and_files_that_cannot_be_used_are_nothing_to_tell(
     assert warned(program.config_of("local"), monkeypatch) == []
 
 
-def test_the_bytes_of_a_receipt_are_refused_likewise(project: Path) -> None:
-    """The checkouts are clean; the bytes come from what was kept."""
+def test_released_bytes_with_the_address_are_refused(project: Path) -> None:
+    """The checkouts are clean; the bytes come from the release archive."""
     release = program.run(program.config_of("local")).outputs["release"]
     release["workers"]["api"] = kept_with(project, API, f"// {HOST}", module)
     release["assets"]["web"] = kept_with(project, WEB, f"<!-- {HOST} -->", files)
@@ -194,7 +196,7 @@ def settings() -> Settings:
     return from_file(LOCAL)
 
 
-def test_what_was_adopted_is_left_as_it_runs(project: Path) -> None:
+def test_an_adopted_api_with_the_address_is_accepted(project: Path) -> None:
     append(project / API, f"// {HOST}")
     program.run(changed("api", adopted={"version": "version-12345678"}))
 
@@ -206,7 +208,7 @@ def keep(project: Path, monkeypatch: pytest.MonkeyPatch, services: list[str], ap
     monkeypatch.setenv(PINNED_VARIABLE, str(path))
 
 
-def test_what_is_kept_is_left_as_it_runs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retained_services_with_the_address_are_accepted(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(project, monkeypatch, ["backend", "api", "universe"], f"// {HOST}")
     append(project / API, f"// {HOST}")
     append(project / "services/universe/public/index.html", f"<!-- {HOST} -->")
@@ -218,7 +220,7 @@ def test_what_is_kept_is_left_as_it_runs(project: Path, monkeypatch: pytest.Monk
     assert "code of api" not in said
 
 
-def test_an_api_that_stays_is_not_left_with_an_address_of_a_backend_that_may_go(
+def test_a_retained_api_with_the_address_is_refused_if_the_backend_changes(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(project, monkeypatch, ["api", "web", "universe"], f"first\n// {HOST}")

@@ -1,4 +1,4 @@
-"""Addresses of the backend in text: which are found, where, and which belong to somebody else."""
+"""The search for the backend's addresses in text, with their places."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def found(text: str | bytes, addresses: BackendAddresses = ADDRESSES) -> list[tu
         ("&#x2F;&#x2F;", "&quot;"),
     ],
 )
-def test_only_the_host_name_has_to_be_there(before: str, after: str) -> None:
+def test_the_host_name_alone_is_found_in_any_context(before: str, after: str) -> None:
     assert found(before + HOST + after) == [(1, len(before) + 1, HOST)]
 
 
 @pytest.mark.parametrize("generation, revision", [(1, 1), (2, 1), (12, 3), (999, 999)])
-def test_every_app_that_the_program_names_is_known(generation: int, revision: int) -> None:
+def test_the_address_of_every_app_name_of_the_program_is_found(generation: int, revision: int) -> None:
     name = app_name("jellyfish-app", generation, revision)
     host = f"{name}-a1b2c.ondigitalocean.app"
     assert found(f"https://{host}/") == [(1, 9, host)]
@@ -54,7 +54,7 @@ def test_every_app_that_the_program_names_is_known(generation: int, revision: in
 
 
 @pytest.mark.parametrize("random", ["abcd", "abcde", "ab12cd34"])
-def test_the_random_part_has_four_to_eight_characters(random: str) -> None:
+def test_a_random_part_of_four_to_eight_characters_is_found(random: str) -> None:
     assert found(f"jellyfish-app-{random}.ondigitalocean.app")
 
 
@@ -75,15 +75,15 @@ def test_the_random_part_has_four_to_eight_characters(random: str) -> None:
         "https://api.oraclenet.org",
     ],
 )
-def test_addresses_of_others_are_left_alone(text: str) -> None:
+def test_other_addresses_are_not_found(text: str) -> None:
     assert found(f"https://{text}/") == []
 
 
-def test_case_does_not_matter() -> None:
+def test_the_search_ignores_case() -> None:
     assert found("HTTPS://Jellyfish-App-XML6o.OnDigitalOcean.APP") == [(1, 9, HOST)]
 
 
-def test_a_regular_expression_of_the_service_is_read_too() -> None:
+def test_an_escaped_address_in_a_regular_expression_is_found() -> None:
     assert found(r"/^https:\/\/jellyfish-app-xml6o\.ondigitalocean\.app$/") == [(1, 13, HOST)]
 
 
@@ -92,16 +92,16 @@ def test_line_and_column_count_characters_from_one() -> None:
     assert found(text) == [(2, 13, HOST), (3, 1, HOST)]
 
 
-def test_a_bundle_of_one_line_has_a_place_for_each() -> None:
+def test_each_address_in_a_one_line_bundle_has_its_own_place() -> None:
     bundle = f'var a="https://{HOST}";{"x=1;" * 50_000}fetch("https://{HOST}/api")'
     assert found(bundle) == [(1, 16, HOST), (1, bundle.rindex(HOST) + 1, HOST)]
 
 
-def test_files_that_are_no_text_are_searched() -> None:
+def test_binary_files_are_searched() -> None:
     assert found(b"\x00\xff\xfe\n\x80\x00" + HOST.encode() + b"\x00") == [(2, 3, HOST)]
 
 
-def test_other_known_addresses_count() -> None:
+def test_custom_domains_are_found() -> None:
     more = BackendAddresses.of("jellyfish-app", ["https://pb.oraclenet.org:8443/", "data.example.org", None, ""])
     text = "a https://pb.oraclenet.org/_/ b DATA.example.org c xpb.oraclenet.org d pb.oraclenet.org.evil.example"
     assert found(text, more) == [(1, 11, "pb.oraclenet.org"), (1, 33, "data.example.org")]
@@ -112,7 +112,7 @@ def test_an_address_that_is_known_twice_is_found_once() -> None:
     assert found(HOST, BackendAddresses.of("jellyfish-app", [f"https://{HOST}"])) == [(1, 1, HOST)]
 
 
-def test_apps_of_other_stacks_count_when_they_are_given() -> None:
+def test_addresses_of_other_stacks_are_found_when_their_apps_are_given() -> None:
     own = "jellyfish-app-staging-g2-a1b2c.ondigitalocean.app"
     text = f"a https://{HOST} b {own} c jellyfish-app-ada-xml6o.ondigitalocean.app"
     staging = BackendAddresses.of("jellyfish-app-staging")
@@ -122,7 +122,7 @@ def test_apps_of_other_stacks_count_when_they_are_given() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8090", "http://[::1]:8090", ""])
-def test_this_machine_is_nobodys_address(url: str) -> None:
+def test_a_loopback_address_is_never_searched_for(url: str) -> None:
     assert BackendAddresses.of("jellyfish-app", [url]).others == frozenset()
 
 
@@ -151,14 +151,14 @@ def test_every_file_of_a_site_is_searched(tmp_path: Path) -> None:
     assert places == [f"../web/dist/{name}:2:1" for name in files]
 
 
-def test_a_module_is_searched_and_what_is_not_there_is_not(tmp_path: Path) -> None:
+def test_a_module_is_searched_and_a_missing_checkout_is_skipped(tmp_path: Path) -> None:
     assert list(ADDRESSES.find_in_checkout(module(), tmp_path)) == []
     assert list(ADDRESSES.find_in_checkout(site(), tmp_path)) == []
     write(tmp_path / "api/dist/index.js", HOST)
     assert [str(each) for each in ADDRESSES.find_in_checkout(module(), tmp_path)] == ["api/dist/index.js:1:1"]
 
 
-def test_the_sources_of_a_bundle_are_named(tmp_path: Path) -> None:
+def test_the_source_files_of_a_bundle_are_found(tmp_path: Path) -> None:
     for name in ("lib/pb.ts", ".env", "dist/index.js", "node_modules/x/y.js", ".git/config", "README.md"):
         write(tmp_path / "api" / name, HOST)
     write(tmp_path / "api/large.ts", HOST + " " * 1024 * 1024)
@@ -171,7 +171,7 @@ def at(number: int, hostname: str = HOST) -> Occurrence:
     return Occurrence(file="a.js", line=number, column=7, hostname=hostname)
 
 
-def test_a_sentence_lists_each_host_and_its_first_places() -> None:
+def test_the_message_lists_each_host_with_its_first_places() -> None:
     other = "jellyfish-app-g2-aaaaa.ondigitalocean.app"
     assert places([at(1), at(2, other), at(3)]) == f"{HOST} (a.js:1:7, 3:7), {other} (a.js:2:7)"
     assert places([at(number) for number in range(1, 6)]) == f"{HOST} (a.js:1:7, 2:7, 3:7 and 2 more)"

@@ -1,4 +1,4 @@
-"""The order in which the admin's password changes, and what is left where it breaks off."""
+"""The order of the steps when the admin's password changes, and the state after each failure."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def world() -> Iterator[World]:
         yield made
 
 
-def test_the_api_has_another_login_before_the_password_changes(world: World) -> None:
+def test_the_api_gets_a_temporary_admin_before_the_password_changes(world: World) -> None:
     world.change()
     assert world.calls == [TEMPORARY, BOUND, "sleep 5", CHANGED]
     [temporary] = world.backend.passwords.keys() - {EMAIL}
@@ -79,24 +79,24 @@ def test_the_api_has_another_login_before_the_password_changes(world: World) -> 
 
 
 @pytest.mark.parametrize("at", [None, "another"])
-def test_without_traffic_there_is_no_need_of_a_temporary_admin(world: World, at: str | None) -> None:
+def test_no_temporary_admin_is_created_without_traffic(world: World, at: str | None) -> None:
     world.serve(at)
     world.change()
     assert world.calls == []
 
 
-def test_a_password_that_works_already_is_left_alone(world: World) -> None:
+def test_a_password_that_already_works_is_not_changed(world: World) -> None:
     world.backend.superusers[0]["password"] = NEWER
     world.change()
     assert world.calls == []
 
 
-def test_an_admin_that_is_gone_is_the_bootstraps_business(world: World) -> None:
+def test_a_missing_admin_is_not_changed(world: World) -> None:
     world.change(older="forgotten")
     assert world.calls == []
 
 
-def test_a_refused_worker_leaves_everything_as_it_was(world: World) -> None:
+def test_a_refused_upload_changes_nothing(world: World) -> None:
     world.account.failures["put_secrets"] = WorkersApiError("the Worker is not to be had.", status=400)
     with pytest.raises(UserError, match="The admin's password was not changed: the Worker is not to be had"):
         world.change()
@@ -104,14 +104,14 @@ def test_a_refused_worker_leaves_everything_as_it_was(world: World) -> None:
     assert world.backend.passwords == {EMAIL: OLDER}
 
 
-def test_without_an_answer_the_worker_may_have_the_temporary_admin_so_it_stays(world: World) -> None:
+def test_the_temporary_admin_stays_when_the_upload_gets_no_answer(world: World) -> None:
     world.account.failures["put_secrets"] = WorkersApiError("the Worker is not to be had.", status=None)
     with pytest.raises(UserError):
         world.change()
     assert world.calls == [TEMPORARY]
 
 
-def test_a_password_that_is_refused_leaves_the_api_its_temporary_admin(world: World) -> None:
+def test_the_api_uses_the_temporary_admin_when_the_password_change_fails(world: World) -> None:
     world.backend.refuses.add("password")
     with pytest.raises(UserError, match=r"was not changed: .* refused the admin's new password"):
         world.change()
@@ -120,7 +120,7 @@ def test_a_password_that_is_refused_leaves_the_api_its_temporary_admin(world: Wo
     assert world.bound == (temporary, NEWER)
 
 
-def test_a_new_password_that_pocketbase_refuses_leaves_everything_as_it_was(world: World) -> None:
+def test_a_new_password_refused_by_pocketbase_changes_nothing(world: World) -> None:
     world.backend.refuses.add("add")
     with pytest.raises(UserError, match=r"was not changed: .* answered 400 to POST"):
         world.change()
@@ -128,7 +128,7 @@ def test_a_new_password_that_pocketbase_refuses_leaves_everything_as_it_was(worl
     assert world.backend.passwords == {EMAIL: OLDER}
 
 
-def test_a_temporary_admin_of_before_goes_when_the_api_has_the_admins_login_again(world: World) -> None:
+def test_an_old_temporary_admin_is_removed_when_the_api_uses_the_admin(world: World) -> None:
     world.leave_temporary_admin()
     world.clear_up()
     assert world.calls == [BOUND, "sleep 5", REMOVED]
@@ -136,7 +136,7 @@ def test_a_temporary_admin_of_before_goes_when_the_api_has_the_admins_login_agai
 
 
 @pytest.mark.parametrize("at, left", [("another", True), ("jellyfish", False)])
-def test_where_none_is_left_or_no_traffic_goes_nothing_is_done(world: World, at: str, left: bool) -> None:
+def test_without_temporary_admins_or_traffic_nothing_is_cleared_up(world: World, at: str, left: bool) -> None:
     if left:
         world.leave_temporary_admin()
     world.serve(at)
@@ -144,7 +144,7 @@ def test_where_none_is_left_or_no_traffic_goes_nothing_is_done(world: World, at:
     assert world.calls == []
 
 
-def test_temporary_admins_go_when_the_worker_has_been_uploaded(world: World) -> None:
+def test_temporary_admins_are_removed_after_the_upload(world: World) -> None:
     temporary = world.leave_temporary_admin()
     world.backend.superusers[0]["password"] = NEWER
     assert world.backend.passwords == {EMAIL: NEWER, temporary: NEWER}
@@ -153,7 +153,7 @@ def test_temporary_admins_go_when_the_worker_has_been_uploaded(world: World) -> 
     assert world.backend.passwords == {EMAIL: NEWER}
 
 
-def test_a_cloud_that_is_away_does_not_fail_an_update_that_is_done(
+def test_an_unreachable_backend_does_not_fail_a_finished_rotation(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.account.failures["find"] = AdminError("nobody answers")

@@ -1,4 +1,4 @@
-"""Alerts of the backend's app: as they are declared, in the spec of a new app, and sent where they went before."""
+"""Alerts of the backend's app: settings, spec, and the copy of their destinations to a new app."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ CPU = {"rule": "CPU_UTILIZATION", "operator": "GREATER_THAN", "value": 80, "wind
         ([{"rule": "NOPE"}], "backend.alerts[0].rule should be"),
     ],
 )
-def test_an_alert_that_cannot_be_is_one_sentence(given: list[Any], words: str) -> None:
+def test_an_invalid_alert_is_refused_in_one_sentence(given: list[Any], words: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings(alerts=given)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_without_alerts_the_fingerprint_is_what_it_was() -> None:
-    """A program that knows alerts makes no other app of a stack that has none."""
+def test_settings_without_alerts_do_not_change_the_fingerprint() -> None:
+    """The support for alerts makes no new app for a stack without alerts."""
     before = settings().backend.model_dump(mode="json")
     assert "alerts" in before
     assert fingerprint(settings(alerts=[]), RELEASE) == fingerprint(settings(), RELEASE)
 
 
 @pytest.mark.parametrize("changed", [[FAILED], [CPU], [{**CPU, "value": 90}], [{**FAILED, "disabled": True}]])
-def test_other_alerts_need_another_app(changed: list[Any]) -> None:
-    """A spec is changed by a deployment only, which would empty the disk."""
+def test_changed_alerts_need_a_new_app(changed: list[Any]) -> None:
+    """Only a deployment changes a spec, and a deployment would empty the disk."""
     others = [fingerprint(settings(alerts=each), RELEASE) for each in ([], [FAILED, CPU])]
     assert fingerprint(settings(alerts=changed), RELEASE) not in others
 
 
-def test_each_alert_stands_at_its_place_in_the_spec() -> None:
+def test_each_alert_is_at_its_place_in_the_spec() -> None:
     config = program.config_of("local")
     section = json.loads(config["oracle-net:backend"])
     config["oracle-net:backend"] = json.dumps({**section, "alerts": [CPU, FAILED]})
@@ -60,7 +60,7 @@ def test_each_alert_stands_at_its_place_in_the_spec() -> None:
     assert spec["services"][0]["alerts"] == [CPU]
 
 
-def test_a_spec_without_alerts_says_nothing_of_them() -> None:
+def test_a_spec_without_alerts_has_no_alerts_key() -> None:
     spec = program.plain(program.run(program.config_of("local")).one("backend-app").inputs["spec"])
     assert "alerts" not in spec
     assert "alerts" not in spec["services"][0]
@@ -84,7 +84,7 @@ def account() -> FakeAccount:
     return FakeAccount(apps, {"api": worker("old")}, alerts={"old": old, "new": new})
 
 
-def test_alerts_go_where_they_went(account: FakeAccount) -> None:
+def test_alert_destinations_are_copied_to_the_new_app(account: FakeAccount) -> None:
     copy_destinations(context(account), "new")
     assert account.calls == [
         "POST /v2/apps/new/alerts/7/destinations emails",
@@ -92,20 +92,20 @@ def test_alerts_go_where_they_went(account: FakeAccount) -> None:
     ]
 
 
-def test_without_an_app_before_nothing_is_sent(account: FakeAccount) -> None:
+def test_no_destination_is_copied_without_a_former_app(account: FakeAccount) -> None:
     copy_destinations(context(account), "old")
     account.workers.clear()
     copy_destinations(context(account), "new")
     assert account.calls == []
 
 
-def test_what_is_there_already_is_not_sent_again(account: FakeAccount) -> None:
+def test_destinations_that_the_new_app_has_are_not_sent_again(account: FakeAccount) -> None:
     account.alerts["new"] = [{**each, "id": "n"} for each in account.alerts["old"]]
     copy_destinations(context(account), "new")
     assert account.calls == []
 
 
-def test_a_cloud_that_does_not_tell_stops_no_release(account: FakeAccount, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cloud_error_does_not_stop_the_release(account: FakeAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.failures["alerts"] = AppPlatformError("DigitalOcean does not answer")
     copy_destinations(context(account), "new")
     assert account.calls == []

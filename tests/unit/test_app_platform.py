@@ -1,4 +1,4 @@
-"""DigitalOcean's API as it answers on bad days: a wait lasts, and the token goes nowhere else."""
+"""DigitalOcean's API when it fails: a wait goes on, and the token is sent to no other host."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def phase(name: str) -> Reply:
         Reply({"deployment": {"id": "d", "phase": 5}}),
     ],
 )
-def test_a_wait_outlasts_a_bad_answer(cloud: Scripted, platform: AppPlatform, trouble: Reply) -> None:
+def test_a_wait_continues_after_a_bad_answer(cloud: Scripted, platform: AppPlatform, trouble: Reply) -> None:
     cloud.answers[DEPLOYMENT] = [phase("BUILDING"), trouble, trouble, phase("ACTIVE")]
     assert platform.wait("a", "d", 1800.0).phase == "ACTIVE"
 
 
-def test_a_wait_has_an_end(cloud: Scripted, platform: AppPlatform, clock: Clock) -> None:
+def test_a_wait_ends_at_its_timeout(cloud: Scripted, platform: AppPlatform, clock: Clock) -> None:
     cloud.answers[DEPLOYMENT] = [PAGE]
     begin = clock.now
     with pytest.raises(AppPlatformError, match=r"^The answer of .* is not from DigitalOcean's API"):
@@ -73,7 +73,7 @@ def test_a_wait_ends_at_a_refusal(cloud: Scripted, platform: AppPlatform) -> Non
     assert len(cloud.asked) == 1
 
 
-def test_the_token_does_not_go_to_a_logs_own_address(cloud: Scripted, platform: AppPlatform) -> None:
+def test_the_token_is_not_sent_to_the_address_of_a_log(cloud: Scripted, platform: AppPlatform) -> None:
     with scripted({"/signed": [Reply("web | hello\n")]}) as store:
         cloud.answers[LOGS] = [Reply({"historic_urls": [f"{store.address}/signed?sig=1"]})]
         assert platform.log_tail("a", "d") == "web | hello\nweb | hello\nweb | hello"
@@ -93,7 +93,7 @@ def test_the_token_does_not_go_to_a_logs_own_address(cloud: Scripted, platform: 
         BROKEN,
     ],
 )
-def test_anything_but_a_log_is_no_log(cloud: Scripted, platform: AppPlatform, reply: Reply) -> None:
+def test_an_answer_that_is_not_a_log_is_an_empty_log(cloud: Scripted, platform: AppPlatform, reply: Reply) -> None:
     with scripted({"/signed": [reply], "/other": [Reply("not this")]}) as store:
         cloud.answers[LOGS] = [Reply({"historic_urls": [f"{store.address}/signed"]})]
         assert platform.log_tail("a", "d") == ""
@@ -112,12 +112,12 @@ def test_anything_but_a_log_is_no_log(cloud: Scripted, platform: AppPlatform, re
         [],
     ],
 )
-def test_addresses_that_are_none(cloud: Scripted, platform: AppPlatform, answer: Any) -> None:
+def test_an_invalid_log_address_gives_an_empty_log(cloud: Scripted, platform: AppPlatform, answer: Any) -> None:
     cloud.answers[LOGS] = [Reply(answer)]
     assert platform.log_tail("a", "d") == ""
 
 
-def test_a_failed_deployment_says_why_its_log_is_not_there(cloud: Scripted, platform: AppPlatform) -> None:
+def test_the_error_of_a_failed_deployment_says_why_its_log_is_missing(cloud: Scripted, platform: AppPlatform) -> None:
     cloud.answers |= {DEPLOYMENT: [phase("ERROR")], LOGS: [PAGE]}
     with pytest.raises(AppPlatformError) as failed:
         platform.wait("a", "d", 60.0)
@@ -138,8 +138,8 @@ def test_a_failed_deployment_ends_with_its_log(cloud: Scripted, platform: AppPla
     assert str(failed.value) == "The backend's deployment d ended with ERROR:\nstep one\nstep two"
 
 
-def test_a_page_that_says_404_does_not_make_an_app_gone(cloud: Scripted, platform: AppPlatform) -> None:
-    """What is gone needs no backup: only the API itself may say so."""
+def test_a_404_page_of_a_proxy_does_not_mean_that_the_app_is_gone(cloud: Scripted, platform: AppPlatform) -> None:
+    """An app that is gone needs no backup, so only the API itself can say so."""
     cloud.answers["/v2/apps/a"] = [Reply(HTML, 404, "text/html")]
     with pytest.raises(AppPlatformError, match="is not from DigitalOcean's API") as failed:
         platform.known("a")
@@ -149,14 +149,14 @@ def test_a_page_that_says_404_does_not_make_an_app_gone(cloud: Scripted, platfor
 
 
 @pytest.mark.parametrize("answer", [{}, {"app": None}, {"app": {"id": "a"}}, {"app": {"id": 1, "spec": {"name": "b"}}}])
-def test_an_app_of_another_shape_is_a_sentence(cloud: Scripted, platform: AppPlatform, answer: Any) -> None:
+def test_an_app_of_unexpected_shape_is_an_error(cloud: Scripted, platform: AppPlatform, answer: Any) -> None:
     cloud.answers["/v2/apps/a"] = [Reply(answer)]
     for question in (platform.app, platform.known, platform.url):
         with pytest.raises(AppPlatformError, match="is not from DigitalOcean's API"):
             question("a")
 
 
-def test_a_list_that_never_ends_is_read_to_its_last_page_only(cloud: Scripted, platform: AppPlatform) -> None:
+def test_an_endless_list_is_read_up_to_the_page_limit(cloud: Scripted, platform: AppPlatform) -> None:
     cloud.answers["/v2/apps"] = [Reply({"apps": [APP]})]
     assert platform.names() == ["jellyfish-app"]
     assert platform.find("another") is None

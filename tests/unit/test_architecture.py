@@ -118,13 +118,13 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_every_part_has_a_rule() -> None:
+def test_every_part_has_an_import_rule() -> None:
     tracked = {path.relative_to(PROJECT).parts[0].removesuffix(".py") for path in sources()}
     assert tracked - {"services", "tests"} == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
-def test_parts_import_only_what_they_may(part: str) -> None:
+def test_parts_import_only_the_allowed_parts(part: str) -> None:
     found = files(part)
     assert found
     wrong = {
@@ -146,7 +146,7 @@ def test_components_do_not_import_one_another() -> None:
     assert not wrong
 
 
-def test_the_commands_layers_import_only_those_below() -> None:
+def test_layers_of_the_command_import_only_lower_layers() -> None:
     order = {name: number for number, layer in enumerate(CLI_LAYERS) for name in layer}
     assert {path.relative_to(PROJECT / "cli").parts[0].removesuffix(".py") for path in files("cli")} == {
         "__init__",
@@ -178,14 +178,14 @@ def test_libraries_name_no_command_of_ours(part: str) -> None:
                 assert not OUR_COMMAND.search(node.value), (path, node.lineno, node.value)
 
 
-def test_the_program_fits_a_screen() -> None:
+def test_the_main_program_has_at_most_80_lines_and_no_helpers() -> None:
     text = (PROJECT / "__main__.py").read_text()
     assert len(text.splitlines()) <= 80
     assert not [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
 
 
-def test_the_toolchain_starts_on_the_standard_library_alone() -> None:
-    """It runs before there is an environment to import anything from."""
+def test_the_toolchain_imports_only_the_standard_library() -> None:
+    """It runs before the virtual environment exists."""
     allowed = {*sys.stdlib_module_names, "programs", "toolchain"}
     found = {part: files(part) for part in ("toolchain", "programs")}
     assert all(found.values())

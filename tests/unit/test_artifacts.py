@@ -31,7 +31,7 @@ def digest(folder: Path, *command: str) -> str:
     return contents.image_digest(contents.pack_image(folder, command or ["./entrypoint.sh"]))
 
 
-def test_an_image_is_the_same_wherever_and_whenever_it_is_packed(source: Path, tmp_path: Path) -> None:
+def test_the_digest_of_an_image_does_not_depend_on_place_or_time(source: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere"
     (other / "sub").mkdir(parents=True)
     (other / "sub" / "data.txt").write_text("data\n")
@@ -42,7 +42,7 @@ def test_an_image_is_the_same_wherever_and_whenever_it_is_packed(source: Path, t
 
 
 @pytest.mark.parametrize("ignored", ["pb_data", ".git", "node_modules", "__pycache__"])
-def test_what_a_run_leaves_behind_is_not_part_of_the_image(source: Path, ignored: str) -> None:
+def test_generated_folders_are_not_part_of_the_image(source: Path, ignored: str) -> None:
     before = digest(source)
     (source / ignored).mkdir()
     (source / ignored / "file").write_text("left")
@@ -50,7 +50,7 @@ def test_what_a_run_leaves_behind_is_not_part_of_the_image(source: Path, ignored
 
 
 @pytest.mark.parametrize("name", [".env", ".env.local", ".envrc", ".dev.vars", "lib/.env"])
-def test_a_developers_secrets_are_not_part_of_the_image(source: Path, name: str) -> None:
+def test_files_with_secrets_are_not_part_of_the_image(source: Path, name: str) -> None:
     before = digest(source)
     (source / name).parent.mkdir(exist_ok=True)
     (source / name).write_text("PB_ADMIN_PASSWORD=planted")
@@ -59,7 +59,7 @@ def test_a_developers_secrets_are_not_part_of_the_image(source: Path, name: str)
     assert digest(source) != before
 
 
-def test_every_difference_that_matters_changes_the_image(source: Path) -> None:
+def test_every_relevant_change_changes_the_digest_of_the_image(source: Path) -> None:
     seen = {digest(source), digest(source, "./other.sh")}
     (source / "entrypoint.sh").chmod(0o644)
     seen.add(digest(source))
@@ -70,7 +70,7 @@ def test_every_difference_that_matters_changes_the_image(source: Path) -> None:
     assert len(seen) == 5
 
 
-def test_an_image_holds_its_command_and_its_files(source: Path) -> None:
+def test_an_image_contains_its_command_and_its_files(source: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(contents.pack_image(source, ["./entrypoint.sh"]))) as tar:
         entries = {entry.name: entry for entry in tar}
     assert list(entries) == ["config.json", "rootfs/entrypoint.sh", "rootfs/sub/data.txt"]
@@ -81,7 +81,7 @@ def test_an_image_holds_its_command_and_its_files(source: Path) -> None:
     assert entries["rootfs/sub/data.txt"].mode == 0o644
 
 
-def test_a_name_too_long_for_the_older_archive_is_packed_all_the_same(source: Path) -> None:
+def test_a_very_long_file_name_is_packed(source: Path) -> None:
     long = "/".join(["x" * 90] * 4)
     (source / long).parent.mkdir(parents=True)
     (source / long).write_text("deep")
@@ -91,13 +91,13 @@ def test_a_name_too_long_for_the_older_archive_is_packed_all_the_same(source: Pa
         assert content.read() == b"deep"
 
 
-def test_a_file_may_be_called_as_a_folder_that_is_left_out(source: Path) -> None:
+def test_a_file_with_the_name_of_an_ignored_folder_is_packed(source: Path) -> None:
     before = digest(source)
     (source / "pb_data").write_text("a file")
     assert digest(source) != before
 
 
-def test_assets_are_staged_whole_without_rules(source: Path, tmp_path: Path) -> None:
+def test_assets_are_staged_without_the_rule_files(source: Path, tmp_path: Path) -> None:
     (source / "_headers").write_text("/*\n  X: y\n")
     (source / ".assetsignore").write_text("x\n")
     stage = tmp_path / ".oracle" / "stage" / "site"
@@ -107,7 +107,7 @@ def test_assets_are_staged_whole_without_rules(source: Path, tmp_path: Path) -> 
     assert sorted(path.name for path in stage.rglob("*") if path.is_file()) == ["data.txt", "entrypoint.sh"]
 
 
-def test_staging_again_mends_what_is_missing(source: Path, tmp_path: Path) -> None:
+def test_staging_again_restores_missing_files(source: Path, tmp_path: Path) -> None:
     stage = tmp_path / "stage"
     first = contents.stage_assets(source, stage, tmp_path)
     (stage / "sub" / "data.txt").unlink()
@@ -115,7 +115,7 @@ def test_staging_again_mends_what_is_missing(source: Path, tmp_path: Path) -> No
     assert (stage / "sub" / "data.txt").read_text() == "data\n"
 
 
-def test_a_removed_asset_leaves_the_stage(source: Path, tmp_path: Path) -> None:
+def test_a_removed_asset_is_removed_from_the_stage(source: Path, tmp_path: Path) -> None:
     stage = tmp_path / "stage"
     first = contents.stage_assets(source, stage, tmp_path)
     (source / "sub" / "data.txt").unlink()
@@ -129,14 +129,14 @@ def test_a_changed_rule_changes_the_fingerprint(source: Path, tmp_path: Path) ->
     assert contents.stage_assets(source, tmp_path / "stage", tmp_path).digest != before
 
 
-def test_too_large_an_asset_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_too_large_asset_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "ASSET_LIMIT", 3)
     with raises_text(ArtifactError, rf"larger than Cloudflare's limit .*\. {SMALLER}"):
         contents.stage_assets(source, tmp_path / "stage", tmp_path)
     assert not (tmp_path / "stage").exists()
 
 
-def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_module_is_refused_with_its_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = tmp_path / "worker.js"
     with raises_text(ArtifactError, r"worker\.js does not exist\. Fix: run `oracle build --stack prod`\.$"):
         modules.read_module(entry)
@@ -151,7 +151,7 @@ def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         modules.read_module(entry)
 
 
-def test_a_module_of_another_name_is_told_of(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_module_suggests_a_file_beside_it(tmp_path: Path) -> None:
     for name in ("worker.js", "worker.js.map", "README.md"):
         (tmp_path / name).touch()
     fix = r"Fix: set the Worker's `entry` to that; or run `oracle build --stack prod`\.$"
@@ -167,7 +167,7 @@ def test_an_empty_or_missing_directory_is_refused(tmp_path: Path) -> None:
         contents.pack_image(tmp_path / "empty", ["x"])
 
 
-def test_the_commit_of_a_source(source: Path) -> None:
+def test_the_commit_of_a_source_is_marked_when_it_is_dirty(source: Path) -> None:
     assert contents.source_commit(source) == ""
     git = ["git", "-C", str(source), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):

@@ -1,4 +1,4 @@
-"""What `oracle history` and `--undo` make of the audit log, and of a backend's numbers."""
+"""`oracle history` and `--undo`, read from the audit log, and the numbers of a backend's data."""
 
 from __future__ import annotations
 
@@ -88,29 +88,29 @@ WIPE = entry(1, "wipe", "app", "app-g2")
 BACKED_UP = entry(2, "backed-up", "app", None, backup="kept-1", records={"posts": 3})
 
 
-def test_a_change_is_told_with_the_backup_of_what_was_before(tmp_path: Path) -> None:
+def test_a_change_is_shown_with_the_backup_made_before_it(tmp_path: Path) -> None:
     [change] = stack_backups(tmp_path, WIPE, BACKED_UP).changes()
     assert (change.entry.kind, change.backup, change.records) == ("wipe", "kept-1", {"posts": 3})
 
 
-def test_the_undo_goes_back_to_before_the_last_wipe_whatever_was_released_since(tmp_path: Path) -> None:
+def test_undo_goes_back_to_before_the_last_wipe_despite_later_releases(tmp_path: Path) -> None:
     release = entry(3, "release", "app-g2", "app-g2-r2")
     later = entry(4, "backed-up", "app-g2", None, backup="kept-2")
     assert stack_backups(tmp_path, WIPE, BACKED_UP, release, later).last_undone() == "kept-1"
 
 
-def test_an_undo_is_undone_by_the_next_one(tmp_path: Path) -> None:
+def test_an_undo_can_be_undone(tmp_path: Path) -> None:
     undo = entry(3, "restore", "app-g2", "app-g3")
     emptied = entry(4, "backed-up", "app-g2", None, backup="kept-2")
     assert stack_backups(tmp_path, WIPE, BACKED_UP, undo, emptied).last_undone() == "kept-2"
 
 
-def test_a_restart_carries_its_own_backup(tmp_path: Path) -> None:
+def test_a_restart_can_be_undone_with_its_own_backup(tmp_path: Path) -> None:
     restart = entry(3, "restart", "app-g2", "app-g2", backup="kept-2")
     assert stack_backups(tmp_path, WIPE, BACKED_UP, restart).last_undone() == "kept-2"
 
 
-def test_a_wipe_whose_backup_is_still_to_come_says_how_to_finish_it(tmp_path: Path) -> None:
+def test_undo_of_an_unfinished_wipe_says_how_to_finish_it(tmp_path: Path) -> None:
     with refused(
         r"^The wipe of 2026-11-22T16:01 has no backup yet\. Fix: run `pulumi up --stack local` to finish it; or run "
         r"`oracle backups local` to choose another backup\.$"
@@ -118,28 +118,28 @@ def test_a_wipe_whose_backup_is_still_to_come_says_how_to_finish_it(tmp_path: Pa
         stack_backups(tmp_path, WIPE).last_undone()
 
 
-def test_nothing_to_undo(tmp_path: Path) -> None:
+def test_undo_without_a_wipe_is_refused(tmp_path: Path) -> None:
     with refused("^There is no wipe or restore to undo. Fix: run `oracle history local` to see the changes"):
         stack_backups(tmp_path, entry(1, "first", None, "app")).last_undone()
 
 
-def test_what_was_deleted_without_a_successor_is_told_too(tmp_path: Path) -> None:
+def test_a_deletion_without_a_successor_is_a_change(tmp_path: Path) -> None:
     kinds = [
         change.entry.kind for change in stack_backups(tmp_path, entry(1, "first", None, "app"), BACKED_UP).changes()
     ]
     assert kinds == ["backed-up", "first"]
 
 
-def test_a_name_that_comes_again_is_another_app(tmp_path: Path) -> None:
-    """After a destroy the first app has its old name again; the wipe of each has a backup of its own."""
+def test_an_app_with_a_reused_name_is_another_app(tmp_path: Path) -> None:
+    """After a destroy the first app has its old name again; the wipe of each app has its own backup."""
     again = entry(5, "wipe", "app", "app-g2", from_app_id="id-2", to_app_id="id-3")
     kept = entry(6, "backed-up", "app", None, from_app_id="id-2", backup="kept-2")
     found = stack_backups(tmp_path, WIPE, BACKED_UP, again, kept).changes()
     assert [change.backup for change in found] == ["kept-2", "kept-1"]
 
 
-def test_a_wipe_is_undone_by_its_data_and_a_release_by_the_one_before(tmp_path: Path) -> None:
-    """`oracle restore` after a release would keep the release, and drop what was written since."""
+def test_a_wipe_is_undone_by_a_restore_and_a_release_by_a_rollback(tmp_path: Path) -> None:
+    """`oracle restore` after a release would keep the release and lose the later writes."""
     made = stack_backups(tmp_path)
     first, _ = keep_release(made, tmp_path, 1, "a"), keep_release(made, tmp_path, 3, "b")
     backup = keep_backup(made, tmp_path, "app-r2", posts=3)
@@ -158,7 +158,7 @@ def test_a_wipe_is_undone_by_its_data_and_a_release_by_the_one_before(tmp_path: 
     assert complaints == []
 
 
-def test_nothing_is_offered_that_is_gone(tmp_path: Path) -> None:
+def test_undo_is_not_offered_when_its_backup_or_release_is_gone(tmp_path: Path) -> None:
     made = stack_backups(tmp_path)
     keep_release(made, tmp_path, 1, "a")
     backup, cut = (keep_backup(made, tmp_path, app, posts=3) for app in ("app-r2", "app-g2"))
@@ -187,8 +187,8 @@ def test_nothing_is_offered_that_is_gone(tmp_path: Path) -> None:
     assert made.history()[0][1].gone
 
 
-def test_what_a_late_write_was_found_in_undoes_nothing(tmp_path: Path) -> None:
-    """The app that a release left had a write of its own: its backup is told, and no command for it."""
+def test_a_backup_with_late_writes_has_no_undo(tmp_path: Path) -> None:
+    """The app before a release got a late write: its backup is listed without a command."""
     made = stack_backups(tmp_path, entry(1, "release", "app", "app-r2", from_release="sha256:a"))
     backup = keep_backup(made, tmp_path, "app", posts=3)
     made.audit_log.add(
@@ -198,7 +198,7 @@ def test_what_a_late_write_was_found_in_undoes_nothing(tmp_path: Path) -> None:
     assert (late.entry.kind, late.backup, late.undo, late.gone) == ("backed-up", backup.id, None, "")
 
 
-def test_looking_asks_the_store_once_for_each_list_and_makes_nothing(
+def test_history_reads_each_list_of_the_store_once_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, asked = stack_backups(tmp_path), list[str]()
@@ -214,7 +214,7 @@ def test_looking_asks_the_store_once_for_each_list_and_makes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stacks_with_one_store_and_one_name_of_the_app_have_a_history_each(tmp_path: Path) -> None:
+def test_stacks_that_share_a_store_and_an_app_name_have_separate_histories(tmp_path: Path) -> None:
     local, prod = stack_backups(tmp_path, WIPE, BACKED_UP), stack_backups(tmp_path, stack="prod")
     assert prod.changes() == []
     with refused("^There is no wipe or restore to undo. Fix: run `oracle history prod` to see the changes"):
@@ -222,7 +222,7 @@ def test_stacks_with_one_store_and_one_name_of_the_app_have_a_history_each(tmp_p
     assert local.last_undone() == "kept-1"
 
 
-def test_a_loss_in_numbers() -> None:
+def test_a_loss_is_described_in_numbers() -> None:
     found = DataSummary(
         records={"posts": 12, "humans": 3, "votes": 0, "_superusers": 1}, users=3, files=2, last_write=None
     )
@@ -233,11 +233,11 @@ def test_a_loss_in_numbers() -> None:
     "count, text",
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (511_500_000, "511.5 MB"), (2_000_000_000_000, "2000.0 GB")],
 )
-def test_sizes(count: int, text: str) -> None:
+def test_sizes_are_shown_with_units(count: int, text: str) -> None:
     assert phrases.size(count) == text
 
 
-def test_agreement_is_never_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_confirmation_is_required_unless_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     confirm("local", True, "")
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
     with refused(

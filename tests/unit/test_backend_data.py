@@ -1,4 +1,4 @@
-"""What a new app starts with, and what is taken up again after an update that ended halfway."""
+"""The data that a new app starts with, and the continuation of an interrupted update."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ LOSS = (
         ({"generation": 2.0, "restore_from": "kept"}, f"data | generation 2 starts from the backup kept\n{LOSS}"),
     ],
 )
-def test_a_preview_says_in_numbers_what_is_lost(
+def test_a_preview_shows_how_much_data_is_lost(
     world: World, capsys: pytest.CaptureFixture[str], changed: dict[str, Any], told: str
 ) -> None:
     world.backends["old"].files = 2
@@ -135,7 +135,7 @@ def test_a_preview_says_in_numbers_what_is_lost(
     assert capsys.readouterr().err.strip() == told
 
 
-def test_a_state_of_an_older_program_is_read_too(world: World) -> None:
+def test_a_state_of_an_older_program_version_is_accepted(world: World) -> None:
     older = {key: value for key, value in props(**OF_OLD).items() if key != "owner"}
     assert world.changes(older, props(generation=2.0))
 
@@ -184,7 +184,7 @@ def test_the_first_app_starts_empty(world: World) -> None:
     assert (outs["url"], outs["origin"]) == (world.backends["new"].url, "empty")
 
 
-def test_a_release_carries(world: World) -> None:
+def test_a_release_migrates_the_data(world: World) -> None:
     outs = world.update(props(**OF_OLD), props())
     assert outs["origin"] == "migrated from old"
     assert world.backends["new"].counts == {"posts": 12, "humans": 3}
@@ -194,8 +194,8 @@ def test_a_release_carries(world: World) -> None:
     assert entry.migrated == {"posts": 12, "humans": 3}
 
 
-def test_the_data_of_a_disk_that_became_empty_is_not_carried(world: World) -> None:
-    """Its container may be replaced after the plan was made."""
+def test_the_data_of_an_emptied_disk_is_not_migrated(world: World) -> None:
+    """The platform may replace the container after the plan was made."""
     backup = world.stored("p1", "p2")
     world.serve(None)
     world.provider.create(props(**OF_OLD, restore_from=backup.id))
@@ -235,13 +235,13 @@ def test_a_restore_starts_from_the_backup(world: World) -> None:
     assert outs["origin"] == f"restored from {backup.id}"
 
 
-def test_a_release_of_a_restored_generation_carries(world: World) -> None:
+def test_a_release_of_a_restored_generation_migrates_the_data(world: World) -> None:
     world.run("old", 2)
     world.update(props(**OF_OLD, generation=2.0), props(generation=2.0, restore_from="kept"))
     assert (world.posts, world.kinds) == (CARRIED, ["release"])
 
 
-def test_an_ephemeral_release_starts_empty(world: World) -> None:
+def test_a_release_of_an_ephemeral_stack_starts_empty(world: World) -> None:
     world.update(props(**OF_OLD), props(ephemeral=True))
     assert (world.posts, world.kinds) == (UNTOUCHED, ["release"])
 
@@ -259,21 +259,21 @@ def test_an_image_with_litestream_proves_its_replica(
     assert (world.posts["new"], world.kinds) == (0, [kind])
 
 
-def test_an_app_that_never_ran_has_nothing_to_carry(world: World) -> None:
+def test_an_app_that_never_ran_has_no_data_to_migrate(world: World) -> None:
     world.run("old", running=False)
     world.update(props(**OF_OLD), props())
     assert (world.posts, world.kinds) == (UNTOUCHED, ["release"])
 
 
-def test_where_the_traffic_is_decides_and_not_what_the_state_knows(world: World) -> None:
-    """A second release while the first one's traffic never moved: the first app is still the one with the data."""
+def test_the_app_that_has_the_traffic_is_the_source_of_the_data(world: World) -> None:
+    """In a second release after an unfinished first one, the first app still has the data."""
     world.run("between")
     world.update(props(app_id=BETWEEN, app="between"), props())
     assert (world.posts, world.kinds, world.entries[0].from_app) == (CARRIED, ["release"], "old")
 
 
-def test_a_wipe_that_ended_halfway_stays_a_wipe_for_the_next_release(world: World) -> None:
-    """Generation 2 was made and never got the traffic; its next app must not get generation 1's data."""
+def test_an_unfinished_wipe_stays_a_wipe_in_the_next_release(world: World) -> None:
+    """Generation 2 never got the traffic; its next app must not get the data of generation 1."""
     world.run("between", 2)
     world.update(props(app_id=BETWEEN, app="between", generation=2.0), props(generation=2.0))
     assert (world.posts, world.kinds) == (UNTOUCHED, ["wipe"])
@@ -283,23 +283,23 @@ def test_a_wipe_that_ended_halfway_stays_a_wipe_for_the_next_release(world: Worl
     "at, changes",
     [("old", True), ("new", False), (None, False), ("long-gone", False)],
 )
-def test_data_is_carried_again_while_the_traffic_has_not_moved(world: World, at: str | None, changes: bool) -> None:
+def test_data_is_migrated_again_while_the_traffic_has_not_moved(world: World, at: str | None, changes: bool) -> None:
     world.serve(at)
     assert world.changes(props(), props()) is changes
 
 
-def test_what_was_filled_but_not_reached_is_filled_again(world: World) -> None:
+def test_an_app_without_traffic_is_filled_again(world: World) -> None:
     world.update(props(), props())
     world.backends["old"].write("posts", "since")
     world.update(props(), props())
     assert (world.posts, world.kinds) == ({**CARRIED, "old": 13, "new": 13}, ["release", "release"])
 
 
-def test_another_password_or_console_touches_no_data(world: World) -> None:
+def test_a_changed_password_or_console_does_not_touch_the_data(world: World) -> None:
     world.serve("new")
     assert not world.changes(props(), props(password="other", console="other"))
 
 
-def test_taking_restore_from_out_touches_no_data(world: World) -> None:
+def test_the_removal_of_restore_from_does_not_touch_the_data(world: World) -> None:
     world.serve("new")
     assert not world.changes(props(restore_from="kept"), props())

@@ -1,4 +1,4 @@
-"""An update goes on over an empty disk only where that was asked for."""
+"""An update continues over an empty disk only when the user asked for it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World(backend)
 
 
-def test_an_update_over_an_empty_disk_is_refused_with_both_ways_on(world: World) -> None:
+def test_an_update_over_an_empty_disk_is_refused_with_two_fixes(world: World) -> None:
     backup = world.held(posts=28)
     with pytest.raises(UserError) as refused:
         world.check(props(), props())
@@ -98,7 +98,7 @@ def test_an_update_over_an_empty_disk_is_refused_with_both_ways_on(world: World)
 
 
 @pytest.mark.parametrize("begun", [{"generation": 2.0}, {"restart": 1.0}])
-def test_a_wipe_a_restore_and_a_restart_go_on_and_are_remembered(world: World, begun: dict[str, Any]) -> None:
+def test_a_wipe_or_restart_over_an_empty_disk_is_accepted_and_recorded(world: World, begun: dict[str, Any]) -> None:
     world.held(posts=28)
     provider = world.provider
     assert world.check(props(), props(**begun)) == props(**begun)
@@ -106,14 +106,14 @@ def test_a_wipe_a_restore_and_a_restart_go_on_and_are_remembered(world: World, b
     assert not provider.diff("", provider.update("", props(), props(**begun)).outs or {}, props(**begun)).changes
 
 
-def test_a_wipe_that_ended_halfway_goes_on(world: World) -> None:
-    """The traffic is still with the generation before, whose data is not wanted."""
+def test_an_unfinished_wipe_over_an_empty_disk_continues(world: World) -> None:
+    """The app with the traffic is of the former generation, whose data is not needed."""
     world.held(posts=28)
     wiped = props(generation=2.0)
     assert world.check(wiped, wiped) == wiped
 
 
-def test_an_app_that_is_gone_with_its_records_is_not_followed_by_an_empty_one(world: World) -> None:
+def test_a_missing_app_with_known_records_is_not_replaced_by_an_empty_one(world: World) -> None:
     world.account.apps.clear()
     assert world.check(props(), props()) == props(), "nothing is known of it"
     world.filled()
@@ -124,7 +124,7 @@ def test_an_app_that_is_gone_with_its_records_is_not_followed_by_an_empty_one(wo
     assert refused.value.helps[0] == RestoreBackup(backup)
 
 
-def test_a_first_update_and_a_refresh_look_at_nothing(world: World) -> None:
+def test_a_first_update_and_a_refresh_do_not_check_the_disk(world: World) -> None:
     world.held(posts=28)
     assert world.check({}, props()) == props()
     assert not world.provider.diff("", {"generation": 1.0, "restart": 0.0}, props()).changes
@@ -153,5 +153,5 @@ def test_a_restart_empties_no_app_that_would_fill_itself(world: World) -> None:
     world.check(props(), wanted)
 
 
-def test_passwords_are_not_kept() -> None:
+def test_passwords_are_not_in_the_state() -> None:
     assert DiskProvider().create(props()).outs == {"generation": 1.0, "restart": 0.0}

@@ -1,4 +1,4 @@
-"""Which app runs the backend: when another one is needed, what it is called, and what is refused before."""
+"""The generation of the backend: when a new app is needed, its name, and refusals before any change."""
 
 from __future__ import annotations
 
@@ -73,16 +73,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         {"service": "other"},
     ],
 )
-def test_what_a_deployment_carries_needs_another_app(changed: dict[str, Any]) -> None:
+def test_a_change_of_the_deployed_settings_needs_a_new_app(changed: dict[str, Any]) -> None:
     assert fingerprint(settings(**changed), RELEASE) != fingerprint(settings(), RELEASE)
 
 
 @pytest.mark.parametrize("changed", [{"console": "./other upsert"}, {"createTimeout": "9m"}, {"build": "make"}])
-def test_what_it_does_not_carry_needs_none(changed: dict[str, Any]) -> None:
+def test_a_change_of_other_settings_needs_no_new_app(changed: dict[str, Any]) -> None:
     assert fingerprint(settings(**changed), RELEASE) == fingerprint(settings(), RELEASE)
 
 
-def test_another_release_needs_another_app() -> None:
+def test_another_release_needs_a_new_app() -> None:
     assert fingerprint(settings(), RELEASE) != fingerprint(settings(), f"sha256:{'2' * 64}")
 
 
@@ -96,16 +96,16 @@ def test_another_release_needs_another_app() -> None:
         (None, {}, False),
     ],
 )
-def test_a_changed_secret_variable_needs_another_app(
+def test_a_changed_secret_variable_needs_a_new_app(
     before: dict[str, str] | None, after: dict[str, str], moves: bool
 ) -> None:
-    """The provider sends none to an app that runs."""
+    """The provider does not send it to a running app."""
     olds, news = props(secrets=before, app="jellyfish-app"), props(secrets=after)
     assert provider().diff("", olds, news).changes is moves
 
 
-def test_a_refresh_of_an_older_programs_state_finds_nothing_new() -> None:
-    """The engine asks with the inputs of before, which lack what has come since."""
+def test_a_refresh_of_an_older_state_finds_no_change() -> None:
+    """The engine passes the stored inputs, which lack keys that were added later."""
     older = {key: value for key, value in props(app="jellyfish-app").items() if key != "secrets"}
     assert not provider().diff("", older, older).changes
 
@@ -130,14 +130,14 @@ def test_apps_are_counted_within_their_generation() -> None:
     assert renamed["app"] == "other-app"
 
 
-def test_names_fit_whatever_is_counted() -> None:
+def test_the_longest_app_name_fits_the_limit() -> None:
     assert len(app_name("a" * 22, 999, 999)) == 32
     with pytest.raises(Exception, match="appName should be 2 to 22 characters"):
         settings(appName="a" * 23)
 
 
 @pytest.mark.parametrize("at", [None, 2])
-def test_a_lowered_generation_is_refused(at: int | None) -> None:
+def test_a_lower_generation_is_refused(at: int | None) -> None:
     with pytest.raises(UserError, match="oracle-net:generation is 1, but generation 2 runs") as caught:
         provider(at).diff("", props(generation=2.0), props())
     assert [each.command for each in advice.fixes(caught.value, "prod", "")] == [
@@ -146,17 +146,17 @@ def test_a_lowered_generation_is_refused(at: int | None) -> None:
     ]
 
 
-def test_a_generation_that_never_got_traffic_may_be_given_up() -> None:
+def test_a_generation_that_never_got_traffic_can_be_abandoned() -> None:
     assert provider(1).diff("", props(generation=2.0), props()).changes
 
 
-def test_a_restore_without_another_generation_is_refused() -> None:
+def test_a_restore_without_a_new_generation_is_refused() -> None:
     with pytest.raises(UserError, match="oracle-net:restoreFrom is kept, but generation 1 runs already") as caught:
         provider().diff("", props(), props(restore_from="kept"))
     assert advice.command(caught.value, "prod", "") == "oracle restore kept prod"
 
 
-def test_a_restore_that_has_happened_is_not_refused() -> None:
+def test_a_finished_restore_is_not_refused() -> None:
     done = props(restore_from="kept")
     assert not provider().diff("", done, props(restore_from="kept")).changes
     assert not provider().diff("", done, props()).changes
@@ -167,13 +167,13 @@ def test_an_unknown_backup_is_refused_in_the_preview() -> None:
         provider().diff("", props(), props(generation=2.0, restore_from="jellyfish-app-g1-nothing"))
 
 
-def test_a_store_that_takes_nothing_is_refused_before_anything_changes(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_refused_before_any_change(tmp_path: Path) -> None:
     (tmp_path / "backups").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="backups"):
         provider().update("", props(), props(trigger="1.1.b"))
 
 
-def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Path) -> None:
+def test_a_damaged_backup_is_refused_before_any_change(tmp_path: Path) -> None:
     archive = tmp_path / "pb.zip"
     archive.write_bytes(b"not looked into here" * 100)
     catalog = BackupCatalog(open_store("folder:backups", tmp_path), owner(), None, tmp_path)
@@ -189,7 +189,7 @@ def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Path) -> 
         provider().update("", props(), wanted)
 
 
-def test_a_new_stack_is_refused_in_the_preview_where_something_exists() -> None:
+def test_a_new_stack_is_refused_in_the_preview_when_its_names_are_taken() -> None:
     names = {"app": "a", "scripts": {"web": "w"}, "domains": {"web": ["example.org", "w"]}}
     for there in (
         FakeAccount(workers={"w": worker(owner=None)}),
@@ -202,12 +202,12 @@ def test_a_new_stack_is_refused_in_the_preview_where_something_exists() -> None:
         assert new.check(props(names=names), props(names=names)).failures == [], "what the state has is no new stack"
 
 
-def test_a_state_whose_app_is_another_stacks_is_refused_in_every_preview() -> None:
+def test_a_state_with_an_app_of_another_stack_is_refused_in_every_preview() -> None:
     with pytest.raises(UserError, match=f"The app jellyfish-app belongs to o/p/other, not to {OWNER}"):
         provider(owner="o/p/other").diff("", props(), props())
 
 
-def test_a_name_that_is_taken_is_refused_before_it_is_counted() -> None:
+def test_a_taken_app_name_is_refused() -> None:
     taken = provider(other=app("other", "jellyfish-app-g2", owner=None))
     with pytest.raises(UserError, match="The app jellyfish-app-g2 exists already and does not belong to") as caught:
         taken.diff("", props(), props(generation=2.0))
@@ -217,7 +217,7 @@ def test_a_name_that_is_taken_is_refused_before_it_is_counted() -> None:
     assert not taken.diff("", props(), props()).changes
 
 
-def test_only_what_is_not_adopted_is_to_be_made() -> None:
+def test_only_resources_that_are_not_adopted_need_free_names() -> None:
     made = Names.of(settings())
     assert (made.app, sorted(made.scripts)) == ("jellyfish-app", ["api", "universe", "web"])
     adopted = settings(adopted={"app": "app-12345678", "deployment": "dep-12345678"})

@@ -1,4 +1,4 @@
-"""When "backend ready" finds nothing to do."""
+"""The resource "backend ready" has nothing to do in these cases only."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def is_ready(backend: FakePocketBase, declared: str = RELEASE) -> bool:
     ],
     ids=["both", "a new disk, where the image has made the admin", "no admin", "made by hand"],
 )
-def test_both_logins_are_proven(backend: FakePocketBase, missing: str, release: str, proven: bool) -> None:
+def test_both_logins_are_checked(backend: FakePocketBase, missing: str, release: str, proven: bool) -> None:
     backend.superusers = [each for each in backend.superusers if each["email"] != missing]
     assert is_ready(backend, release) is proven
 

@@ -1,4 +1,4 @@
-"""Stacks that are none, and files that cannot be used: every command says it in one sentence, before it does anything.
+"""Missing stacks and invalid stack files: every command refuses them in one sentence, before it does anything.
 
 The engine and the clouds are not reached: asking either fails these tests.
 """
@@ -83,14 +83,14 @@ def said(command: str, stack: str) -> str:
 
 @pytest.mark.parametrize("name", ["", "..", "../other", "a/b", "other/", ".other", "oth er", "other\n", "x" * 101])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_is_no_name_of_a_stack(project: Path, command: str, name: str) -> None:
+def test_an_invalid_stack_name_is_refused(project: Path, command: str, name: str) -> None:
     assert said(command, name).endswith(
         "has letters, digits, dashes, dots and underscores. Fix: run `ls Pulumi.*.yaml` to see the stacks."
     )
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "up"])
-def test_a_stack_that_does_not_exist(project: Path, command: str) -> None:
+def test_a_missing_stack_is_refused_and_no_file_is_created(project: Path, command: str) -> None:
     before = sorted(project.rglob("*"))
     assert said(command, "nowhere") == (
         "There is no stack nowhere: Pulumi.nowhere.yaml does not exist. There are: local, other, prod, staging. Fix: "
@@ -99,7 +99,7 @@ def test_a_stack_that_does_not_exist(project: Path, command: str) -> None:
     assert sorted(project.rglob("*")) == before
 
 
-def test_a_copy_that_an_editor_left_is_no_stack_and_in_nobodys_way(project: Path) -> None:
+def test_a_copy_of_a_stack_file_left_by_an_editor_is_ignored(project: Path) -> None:
     (project / "Pulumi.local copy.yaml").write_text(LOCAL.read_text())
     assert Stack("other").on_local_cloud
     assert Stack("other").cloud_state.name == "other"
@@ -140,7 +140,9 @@ def no_section(text: str) -> str:
     ],
 )
 @pytest.mark.parametrize("command", READING)
-def test_a_receipt_edited_by_hand(project: Path, command: str, edit: Callable[[str], str], sentence: str) -> None:
+def test_an_invalid_receipt_is_refused_in_one_sentence(
+    project: Path, command: str, edit: Callable[[str], str], sentence: str
+) -> None:
     file = Stack("other").file
     file.write_text(edit(file.read_text()))
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
@@ -152,8 +154,8 @@ def test_a_receipt_edited_by_hand(project: Path, command: str, edit: Callable[[s
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 
-def test_a_receipt_s_other_digit_is_nobody_s_bytes(project: Path) -> None:
-    """It is well formed, so that only the program can say that nobody has such bytes: tests/unit/test_receipt.py."""
+def test_a_well_formed_but_wrong_receipt_passes_the_settings(project: Path) -> None:
+    """Only the program finds that no bytes have this digest: tests/unit/test_receipt.py."""
     other = Stack("other")
     other.file.write_text(other.file.read_text().replace(f"web: {A}", f"web: {A[1:]}b"))
     receipt = other.settings().receipt
@@ -182,7 +184,7 @@ def test_a_receipt_s_other_digit_is_nobody_s_bytes(project: Path) -> None:
         ("The local cloud at http://127.0.0.1:1 refuses the token. Fix: run `x`.", "A cloud refused"),
     ],
 )
-def test_what_the_engine_says_of_a_state_or_a_token_is_a_sentence(engine: str, sentence: str) -> None:
+def test_an_engine_error_about_state_or_token_becomes_one_sentence(engine: str, sentence: str) -> None:
     found = engine_failure(f"error: {engine}\n", "prod")
     assert found is not None
     assert found.problem.startswith(sentence)
@@ -199,7 +201,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.mark.parametrize(
     "steps, stays", [([], False), (["backend-image"], False), (["admin-temporary"], True), (["api-script"], True)]
 )
-def test_a_change_that_the_lock_refused_leaves_the_file_as_it_was(
+def test_a_config_change_is_undone_unless_the_update_changed_something(
     run: Run, tmp_path: Path, steps: list[str], stays: bool
 ) -> None:
     stack = Stack("prod", tmp_path)
@@ -230,7 +232,7 @@ def test_a_change_that_the_lock_refused_leaves_the_file_as_it_was(
 BY_HAND = Drift(about="web", what="Its active version is another.", owner="by hand", remedy="version", next="x")
 
 
-def test_what_has_drifted_is_not_promoted() -> None:
+def test_a_stack_with_drift_is_not_promoted() -> None:
     report = Report(stack="staging", drifts=(), unknown=())
     promotion_checks.refuse_drifted(report)
     with pytest.raises(CommandError) as caught:
@@ -247,8 +249,8 @@ def test_what_has_drifted_is_not_promoted() -> None:
     )
 
 
-def test_a_stack_is_looked_at_for_drift_before_its_release_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Healthy by what answers, and other than declared all the same."""
+def test_drift_is_checked_before_the_release_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services answer, and differ from their declaration all the same."""
     engine = Mock()
     engine.stack.name = "staging"
     monkeypatch.setattr(promotion_checks, "Runs", Mock())
@@ -263,7 +265,7 @@ def test_a_stack_is_looked_at_for_drift_before_its_release_is_taken(monkeypatch:
 
 
 @pytest.mark.parametrize("adopted", ["other", "local"])
-def test_what_was_adopted_is_neither_promoted_nor_promoted_over(project: Path, adopted: str) -> None:
+def test_an_adopted_stack_is_neither_source_nor_target_of_a_promotion(project: Path, adopted: str) -> None:
     here, there = Stack("other"), Stack("local")
     here.file.write_text(LOCAL.read_text())
     promotion.refuse_adopted(here, there)
@@ -290,7 +292,7 @@ def test_a_receipt_and_an_adoption_exclude_each_other() -> None:
     )
 
 
-def test_the_names_of_what_was_adopted_are_no_bytes() -> None:
+def test_adopted_versions_have_no_bytes_in_the_release_archive() -> None:
     from storage.releases import adopted, items
 
     made = Release(

@@ -1,4 +1,4 @@
-"""Services' own builds: their output, their failures, and what they leave behind."""
+"""The services' own builds: output, failures, leftover processes, and when a build is skipped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def made(tmp_path: Path, command: str) -> Build:
     return Build("api", tmp_path, command, tmp_path / "logs" / "build.log")
 
 
-def test_the_output_goes_to_the_log_as_it_is_and_to_whoever_hears(tmp_path: Path) -> None:
+def test_the_output_of_a_build_is_logged_and_passed_to_the_listener(tmp_path: Path) -> None:
     heard: list[str] = []
 
     wanted = made(tmp_path, r"echo one; printf 'caf\351\n' >&2")
@@ -31,7 +31,7 @@ def test_the_output_goes_to_the_log_as_it_is_and_to_whoever_hears(tmp_path: Path
     assert wanted.log.read_bytes() == b"one\ncaf\xe9\n"
 
 
-def test_a_failure_ends_in_the_end_of_the_log(tmp_path: Path) -> None:
+def test_the_error_of_a_failed_build_ends_with_the_log(tmp_path: Path) -> None:
     with refused(
         r"^From the log of api's build:\nthe reason\nThe build of api failed \(status 3\)\. Fix: correct the error "
         r"\(log: \S+build.log\), then run `oracle build api --stack prod`\.$"
@@ -39,8 +39,8 @@ def test_a_failure_ends_in_the_end_of_the_log(tmp_path: Path) -> None:
         list(run_builds([made(tmp_path, "echo the reason; exit 3")]))
 
 
-def test_what_a_build_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
-    """As a daemon that some build tools start, which holds the output open for ten minutes."""
+def test_a_process_left_behind_by_a_build_is_not_waited_for(tmp_path: Path) -> None:
+    """Some build tools start a daemon that holds the output open for ten minutes."""
     wanted = made(tmp_path, "sleep 600 & echo $! > pid; echo built")
     try:
         assert [each.is_new for each in run_builds([wanted])] == [True]
@@ -50,7 +50,9 @@ def test_what_a_build_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
     assert wanted.log.read_text() == "built\n"
 
 
-def test_one_that_does_not_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_does_not_end_is_stopped_after_the_timeout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(build_commands, "BUILD_SECONDS", 0.5)
     with refused(
         r"did not end within 0 minutes and was stopped\. "
@@ -110,7 +112,7 @@ def test_an_unchanged_source_is_not_built_again(checkout: Path) -> None:
     ],
     ids=["content", "mode", "new", "renamed", "made edited", "made gone", "made more", "record damaged", "submodules"],
 )
-def test_whatever_changes_is_built(checkout: Path, change: Callable[[Path], object]) -> None:
+def test_any_change_of_the_source_causes_a_build(checkout: Path, change: Callable[[Path], object]) -> None:
     command = DATED.replace("src/page.txt", "src/*.txt")
     assert built(dated(checkout, command)) == ["Built: web"]
     assert built(dated(checkout, command)) == SAME
@@ -118,12 +120,12 @@ def test_whatever_changes_is_built(checkout: Path, change: Callable[[Path], obje
     assert built(dated(checkout, command))[0] == "Built: web"
 
 
-def test_another_command_is_another_build(checkout: Path) -> None:
+def test_a_changed_command_causes_a_build(checkout: Path) -> None:
     built(dated(checkout))
     assert built(dated(checkout, f"{DATED}; true")) == ["Built: web"]
 
 
-def test_what_differs_between_two_builds_of_one_source_is_said_once(checkout: Path) -> None:
+def test_two_builds_of_one_source_that_differ_cause_one_warning(checkout: Path) -> None:
     built(dated(checkout))
     first, second = built(dated(checkout), again=True)
     assert first == "Built: web"
@@ -133,7 +135,7 @@ def test_what_differs_between_two_builds_of_one_source_is_said_once(checkout: Pa
     assert built(dated(checkout)) == SAME
 
 
-def test_outside_of_git_everything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_outside_of_git_is_always_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     folder = tmp_path / "checkout"
     (folder / "src").mkdir(parents=True)
@@ -142,7 +144,7 @@ def test_outside_of_git_everything_is_built(tmp_path: Path, monkeypatch: pytest.
         assert built(dated(folder)) == ["Built: web"]
 
 
-def test_a_build_that_failed_is_tried_again(checkout: Path) -> None:
+def test_a_failed_build_is_tried_again(checkout: Path) -> None:
     built(dated(checkout))
     (checkout / "src/page.txt").write_text("changed")
     command = f"{DATED}; exit ${{FAILS:-0}}"

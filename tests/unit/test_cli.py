@@ -1,4 +1,4 @@
-"""The command's own parts: locks, known failures, places."""
+"""Parts of the command: locks of the state, known failures of the engine, the properties of a stack."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def only(folder: Path) -> Lock:
     return lock
 
 
-def test_a_dead_holder_is_told_from_a_live_one(tmp_path: Path) -> None:
+def test_a_lock_of_a_dead_process_is_recognized(tmp_path: Path) -> None:
     lock_file(tmp_path / "dead", DEAD, socket.gethostname())
     assert not only(tmp_path / "dead").alive
     # Another program that got the same process id is not the holder.
@@ -48,12 +48,12 @@ def test_a_dead_holder_is_told_from_a_live_one(tmp_path: Path) -> None:
         holder.kill()
 
 
-def test_a_holder_on_another_machine_may_be_alive(tmp_path: Path) -> None:
+def test_a_lock_from_another_machine_counts_as_alive(tmp_path: Path) -> None:
     lock_file(tmp_path, DEAD, "another-laptop")
     assert only(tmp_path).alive
 
 
-def test_a_lock_that_was_cut_off_while_written_holds_nothing(tmp_path: Path) -> None:
+def test_a_truncated_lock_is_ignored_and_removed(tmp_path: Path) -> None:
     path = lock_file(tmp_path, DEAD, socket.gethostname())
     path.write_text(path.read_text()[:20])
     assert not list(_locks(tmp_path))
@@ -61,7 +61,7 @@ def test_a_lock_that_was_cut_off_while_written_holds_nothing(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("known", ENGINE, ids=lambda known: known.pattern)
-def test_every_known_failure_ends_in_a_command(known: KnownFailure) -> None:
+def test_the_sentence_of_each_known_failure_contains_a_command(known: KnownFailure) -> None:
     found = CommandError(known.problem.format(stack="prod", holder=""), *known.helps)
     assert "\n" not in found.problem
     assert found.problem.endswith(".")
@@ -83,7 +83,7 @@ def test_known_failures_are_found_in_the_engines_output() -> None:
     assert engine_failure("error: something else", "prod") is None
 
 
-def test_who_holds_the_lock_is_told() -> None:
+def test_the_holder_of_the_lock_is_named() -> None:
     output = (
         "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end\n"
         "  s3://states/.pulumi/locks/organization/oracle-net/prod/1.json: created by ada@laptop (pid 12) at "
@@ -96,7 +96,7 @@ def test_who_holds_the_lock_is_told() -> None:
     )
 
 
-def test_words_of_the_services_logs_are_no_failures_of_the_engine() -> None:
+def test_the_logs_of_services_are_not_read_as_engine_failures() -> None:
     log = "    jellyfish-app | dial tcp 127.0.0.1:80: connection refused\n"
     assert engine_failure(f"{log}    error: 1 error occurred:\n    \t* Error creating App: out of stock\n", "p") is None
     refused = engine_failure("    error: GET http://127.0.0.1:1/v2/apps: [Errno 111] Connection refused\n", "p")
@@ -104,7 +104,7 @@ def test_words_of_the_services_logs_are_no_failures_of_the_engine() -> None:
     assert advice.command(refused, "p", "") == "oracle cloud start --stack p"
 
 
-def test_the_first_error_that_says_something_is_found() -> None:
+def test_the_first_meaningful_error_is_chosen() -> None:
     listed = """Diagnostics:
   digitalocean:index:App (backend-app):
     error: 1 error occurred:
@@ -129,7 +129,7 @@ Resources:
     assert str(program_sentence(trace)).endswith("whose trace is above: KeyError: 'secrets'")
 
 
-def test_a_stack_is_local_by_its_addresses_and_not_by_its_name(tmp_path: Path) -> None:
+def test_the_endpoint_decides_if_a_stack_is_on_the_local_cloud(tmp_path: Path) -> None:
     stack = Stack("prod", tmp_path)
     stack.file.write_text("config:\n  digitalocean:apiEndpoint: http://127.0.0.1:1234/\n")
     assert stack.on_local_cloud
@@ -141,7 +141,7 @@ def test_a_stack_is_local_by_its_addresses_and_not_by_its_name(tmp_path: Path) -
 @pytest.mark.parametrize(
     "arguments", [["env", "nowhere"], ["down", "nowhere"], ["cloud", "start", "--stack", "nowhere"]]
 )
-def test_a_stack_that_does_not_exist_is_one_sentence(arguments: list[str]) -> None:
+def test_a_missing_stack_is_reported_in_one_sentence(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "cli", *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2]
@@ -151,7 +151,7 @@ def test_a_stack_that_does_not_exist_is_one_sentence(arguments: list[str]) -> No
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_each_stack_has_a_local_cloud_of_its_own(tmp_path: Path) -> None:
+def test_each_stack_has_its_own_local_cloud(tmp_path: Path) -> None:
     local, prod = Stack("local", tmp_path), Stack("prod", tmp_path)
     assert local.cloud_state == tmp_path / ".oracle/cloud"
     assert prod.cloud_state == tmp_path / ".oracle/clouds/prod"

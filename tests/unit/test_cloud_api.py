@@ -1,4 +1,4 @@
-"""Requests to a cloud's API: what is tried again, for how long, and what becomes of answers of other forms."""
+"""Requests to a cloud's API: retries, time limits and unexpected answers."""
 
 from __future__ import annotations
 
@@ -67,20 +67,20 @@ def ask(server: Scripted, *replies: Reply, method: str = "GET", **options: Any) 
         Reply(HTML, 404, "text/html"),
     ],
 )
-def test_a_get_is_tried_again(server: Scripted, clock: Clock, trouble: Reply) -> None:
+def test_a_failed_get_is_retried(server: Scripted, clock: Clock, trouble: Reply) -> None:
     assert ask(server, trouble, trouble, WELL) == 7
     assert server.asked == ["GET /v2/x"] * 3
     assert len(clock.slept) == 2
 
 
 @pytest.mark.parametrize("trouble", [Reply("", 504), BROKEN, PAGE, Reply({"message": "down"}, 500)])
-def test_what_may_have_been_done_is_not_asked_for_twice(server: Scripted, clock: Clock, trouble: Reply) -> None:
+def test_a_post_that_may_have_succeeded_is_not_retried(server: Scripted, clock: Clock, trouble: Reply) -> None:
     with pytest.raises(ApiError):
         ask(server, trouble, WELL, method="POST", body={})
     assert server.asked == ["POST /v2/x"]
 
 
-def test_what_was_not_even_begun_is_asked_for_again(server: Scripted, clock: Clock) -> None:
+def test_a_post_that_was_rejected_by_a_rate_limit_is_retried(server: Scripted, clock: Clock) -> None:
     assert ask(server, BUSY, WELL, method="POST", body={}) == 7
 
 
@@ -94,7 +94,7 @@ def test_what_was_not_even_begun_is_asked_for_again(server: Scripted, clock: Clo
         Reply({"message": "Unable to authenticate you"}, 503, headers={"x-should-retry": "false"}),
     ],
 )
-def test_a_refusal_is_final(server: Scripted, clock: Clock, refusal: Reply) -> None:
+def test_a_refusal_is_not_retried(server: Scripted, clock: Clock, refusal: Reply) -> None:
     with pytest.raises(ApiError) as refused:
         ask(server, refusal, WELL)
     status = refusal.status
@@ -106,12 +106,12 @@ def test_a_refusal_is_final(server: Scripted, clock: Clock, refusal: Reply) -> N
 
 
 @pytest.mark.parametrize("body", [[1], {"message": None, "errors": 5}, {"errors": [None]}, "", HTML, "null"])
-def test_a_refusal_in_any_form_is_a_sentence(server: Scripted, clock: Clock, body: Any) -> None:
+def test_a_refusal_of_any_form_becomes_one_sentence(server: Scripted, clock: Clock, body: Any) -> None:
     with pytest.raises(ApiError, match=r"^Example refused GET /v2/x \(status 400\): Bad Request$"):
         ask(server, Reply(body, 400))
 
 
-def test_it_is_tried_again_within_its_time_only(server: Scripted, clock: Clock) -> None:
+def test_retries_stop_at_the_time_limit(server: Scripted, clock: Clock) -> None:
     text = r"^Example's API failed at GET /v2/x \(status 429\): slow down\. Fix: wait a minute, then run `pulumi up"
     with raises_text(ApiError, text):
         ask(server, BUSY)
@@ -137,7 +137,7 @@ def test_it_is_tried_again_within_its_time_only(server: Scripted, clock: Clock) 
         ("Wed, 21 Oct 2015 07:28:00 GMT", None, cloud_api.FIRST_PAUSE),
     ],
 )
-def test_retry_after_is_heeded_up_to_a_limit(
+def test_retry_after_is_obeyed_up_to_a_limit(
     server: Scripted, clock: Clock, asked: str, date: str | None, waits: float
 ) -> None:
     headers = {"retry-after": asked, **({"date": date} if date else {})}
@@ -145,13 +145,13 @@ def test_retry_after_is_heeded_up_to_a_limit(
     assert clock.slept == [waits]
 
 
-def test_who_asks_for_more_time_than_there_is_is_not_waited_for(server: Scripted, clock: Clock) -> None:
+def test_a_retry_after_beyond_the_time_limit_fails_at_once(server: Scripted, clock: Clock) -> None:
     with raises_text(ApiError, r"\(status 429\): .*\. Fix: wait 30 s, then run `pulumi up --stack prod`\.$"):
         ask(server, Reply({}, 429, headers={"retry-after": "30"}), WELL)
     assert not clock.slept
 
 
-def test_a_page_in_place_of_an_answer_is_a_sentence(server: Scripted, clock: Clock) -> None:
+def test_an_html_page_instead_of_an_answer_becomes_one_sentence(server: Scripted, clock: Clock) -> None:
     with pytest.raises(ApiError) as failed:
         ask(server, PAGE)
     assert shown_text(failed.value) == (
@@ -172,7 +172,7 @@ def test_the_token_does_not_follow_a_redirect(server: Scripted, clock: Clock) ->
     assert [each["authorization"] for each in server.headers] == [f"Bearer {TOKEN}"]
 
 
-def test_where_nobody_listens_on_this_machine_only_a_wait_tries_again(clock: Clock) -> None:
+def test_a_refused_connection_on_loopback_is_retried_only_in_a_wait(clock: Clock) -> None:
     api = Api("Example", f"http://127.0.0.1:{free_port()}", TOKEN, "EXAMPLE_TOKEN")
     fix = r"Fix: run `oracle cloud start --stack prod` to start the local cloud\.$"
     with raises_text(Unreachable, rf"does not answer: .*refused\. {fix}"):
@@ -184,14 +184,14 @@ def test_where_nobody_listens_on_this_machine_only_a_wait_tries_again(clock: Clo
     api.close()
 
 
-def test_an_answer_is_limited_in_size(server: Scripted, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_an_answer_is_limited(server: Scripted, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud_api, "LARGEST", 10)
     with pytest.raises(ApiError, match=r"its answer is larger than"):
         ask(server, Reply({"number": 7, "padding": "x" * 100}))
 
 
-def test_an_answer_that_trickles_in_for_ever_is_given_up(clock: Clock) -> None:
-    """No single step of it takes long, so the client's own limits never end it."""
+def test_an_endless_slow_answer_is_given_up(clock: Clock) -> None:
+    """No single read takes long, so the client's own timeouts never end it."""
 
     class Trickle(httpx.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
@@ -203,8 +203,8 @@ def test_an_answer_that_trickles_in_for_ever_is_given_up(clock: Clock) -> None:
         received(httpx.Response(200, stream=Trickle()), 20.0)
 
 
-def test_every_answer_is_heard(server: Scripted, clock: Clock) -> None:
-    """Some tell the time, whatever else they say."""
+def test_the_listener_gets_every_answer(server: Scripted, clock: Clock) -> None:
+    """The listener reads the time from answers of any status."""
     heard: list[Answer] = []
     server.answers["/"] = [BUSY, PAGE, WELL]
     api = Api("Example", server.address, TOKEN, "EXAMPLE_TOKEN", heard=heard.append)
@@ -214,7 +214,7 @@ def test_every_answer_is_heard(server: Scripted, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("token", ["two words", "line\n", "\ttab", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "\r", ""])
-def test_what_cannot_be_a_token_is_not_sent_and_not_shown(server: Scripted, token: str) -> None:
+def test_an_invalid_token_is_neither_sent_nor_shown(server: Scripted, token: str) -> None:
     text = r"^EXAMPLE_TOKEN is not a token: it has a space, .*\. Fix: run `export EXAMPLE_TOKEN=TOKEN`\.$"
     with raises_text(ApiError, text) as failed:
         Api("Example", server.address, token, "EXAMPLE_TOKEN")
@@ -232,7 +232,7 @@ def test_what_cannot_be_a_token_is_not_sent_and_not_shown(server: Scripted, toke
         ("", "is not an address"),
     ],
 )
-def test_an_address_where_no_token_may_go(address: str, why: str) -> None:
+def test_an_unsafe_address_is_refused(address: str, why: str) -> None:
     fix = r"Fix: run `pulumi config set example:address ADDRESS --stack prod`\.$"
     with raises_text(ApiError, rf"{why}.*\. {fix}"):
         Api("Example", address, TOKEN, "EXAMPLE_TOKEN", address_key="example:address")

@@ -1,4 +1,4 @@
-"""The help screen, the table of commands, completion, and the pages and skills that describe commands."""
+"""The help screen, the table of commands, shell completion, and the pages and skills that describe commands."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def completed(words: str, shell: str = "bash") -> list[str]:
     return done.output.split() if shell == "bash" else done.output.splitlines()
 
 
-def test_the_page_is_fresh() -> None:
+def test_the_generated_page_of_commands_is_up_to_date() -> None:
     assert PAGE.read_text() == page(), "write it again: python -m tests.unit.commands"
 
 
@@ -67,7 +67,7 @@ def test_every_command_is_in_the_table_once() -> None:
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
-def test_an_entry_is_a_command_that_says_what_it_does(entry: Entry) -> None:
+def test_each_entry_of_the_table_matches_its_command(entry: Entry) -> None:
     found = command(entry.name)
     assert found.name == entry.name
     assert found.help
@@ -76,14 +76,14 @@ def test_an_entry_is_a_command_that_says_what_it_does(entry: Entry) -> None:
     assert len(entry.name) <= 10
 
 
-def test_an_unknown_command_is_answered_with_the_nearest() -> None:
+def test_an_unknown_command_gets_the_nearest_one_suggested() -> None:
     done = CliRunner().invoke(app, ["wip"])
     assert done.exit_code == 2
     assert "'wipe'" in done.output
 
 
-def test_the_help_and_a_commands_name_import_nothing_that_commands_use() -> None:
-    """Tab and --help are waited for."""
+def test_help_and_completion_do_not_import_heavy_modules() -> None:
+    """The user waits for Tab and for --help."""
     said = "import sys; from cli.main import app\ntry: app()\nfinally: print(sorted(sys.modules), file=sys.stderr)"
     for words in ({}, {"_ORACLE_COMPLETE": "complete_bash", "COMP_WORDS": "oracle w", "COMP_CWORD": "1"}):
         done = subprocess.run(
@@ -114,11 +114,11 @@ def test_the_help_and_a_commands_name_import_nothing_that_commands_use() -> None
         ("oracle up --plugins off", ["official", "offline"]),
     ],
 )
-def test_what_tab_offers(words: str, offered: list[str]) -> None:
+def test_completion_offers_matching_words(words: str, offered: list[str]) -> None:
     assert completed(words) == offered
 
 
-def test_what_tab_offers_in_other_shells() -> None:
+def test_completion_works_in_other_shells() -> None:
     assert "api" in "".join(completed("oracle build a", "zsh"))
     assert completed("oracle build a", "fish") == ["api\toracle-universe-api"]
 
@@ -145,7 +145,9 @@ def test_runs_and_backups_are_offered_newest_first(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_completion_is_shown_and_installed(shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_completion_script_can_be_shown_and_installed(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv(*BY_NAME)
     shown = CliRunner().invoke(app, ["--show-completion", shell], prog_name="oracle")
@@ -157,8 +159,8 @@ def test_the_completion_is_shown_and_installed(shell: str, tmp_path: Path, monke
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
-def test_tab_in_a_real_bash(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The installed script in the shell itself, with words as the shell hands them over."""
+def test_completion_works_in_a_real_bash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The installed script runs in bash itself, with the words as bash passes them."""
     monkeypatch.setenv(*BY_NAME)
     script = CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="oracle").output
     press = "COMP_WORDS=(oracle wipe --un); COMP_CWORD=2; _oracle_completion oracle; echo ${COMPREPLY[@]}"
@@ -175,7 +177,7 @@ def test_tab_in_a_real_bash(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("skill", sorted(path.parent.name for path in SKILLS.glob("*/SKILL.md")))
-def test_a_skill_is_thin_and_names_what_exists(skill: str) -> None:
+def test_a_skill_is_short_and_names_existing_commands(skill: str) -> None:
     text = (SKILLS / skill / "SKILL.md").read_text()
     head = re.match(r"---\nname: (.+)\ndescription: (.+)\n---\n", text)
     assert head
@@ -191,7 +193,7 @@ def test_a_skill_is_thin_and_names_what_exists(skill: str) -> None:
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= theirs | FOREIGN
 
 
-def test_the_skills_are_the_daily_procedures() -> None:
+def test_the_skills_cover_the_daily_procedures() -> None:
     assert {path.parent.name for path in SKILLS.glob("*/SKILL.md")} >= {
         "deploy",
         "wipe-backend",
@@ -202,7 +204,7 @@ def test_the_skills_are_the_daily_procedures() -> None:
     }
 
 
-def test_json_of_the_doctor_can_be_read() -> None:
+def test_doctor_prints_valid_json() -> None:
     done = CliRunner().invoke(app, ["doctor", "--json", "--stack", "nowhere"])
     document = json.loads(done.output)
     assert (done.exit_code, document["level"]) == (1, "fail")
@@ -211,7 +213,7 @@ def test_json_of_the_doctor_can_be_read() -> None:
 @pytest.mark.parametrize(
     "words", ["status prod", "status --stack prod", "status -s prod", "wipe prod", "wipe --stack=prod"]
 )
-def test_the_stack_is_a_word_or_an_option(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stack_is_given_as_argument_or_option(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, *rest = words.split()
     asked: list[str] = []
     found = command(name)
@@ -224,7 +226,7 @@ def test_the_stack_is_a_word_or_an_option(words: str, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     "words", ["status prod staging", "status local --stack prod", "wipe local --stack prod", "wipe -s"]
 )
-def test_two_stacks_are_one_too_many(words: str) -> None:
+def test_two_stacks_are_refused(words: str) -> None:
     result = CliRunner().invoke(app, words.split())
     assert result.exit_code == 2
     assert "unexpected extra argument" in result.output or "No such option" in result.output

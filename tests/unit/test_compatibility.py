@@ -1,4 +1,4 @@
-"""A compatibility date that only Cloudflare knows: rehearsed with the runtime's newest, and said."""
+"""A compatibility date that the local workerd does not know yet: its newest date is used, with a warning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def modules(folder: Path, version: str) -> Path:
     return folder
 
 
-def test_the_runtimes_version_names_its_newest_date(tmp_path: Path) -> None:
+def test_the_version_of_workerd_names_its_newest_date(tmp_path: Path) -> None:
     assert newest_date(modules(tmp_path / "a", "1.20260730.1")) == "2026-07-30"
     assert newest_date(modules(tmp_path / "b", "2.0.0")) is None
     assert newest_date(tmp_path / "nowhere") is None
@@ -36,7 +36,7 @@ def stack(local: bool, **dates: str) -> SimpleNamespace:
     return SimpleNamespace(on_local_cloud=local, settings=lambda: SimpleNamespace(workers=workers))
 
 
-def test_a_worker_with_a_later_date_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_with_a_later_date_causes_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     located = SimpleNamespace(node_modules=modules(tmp_path, "1.20250101.0"))
     monkeypatch.setattr(compatibility, "located_tools", lambda: located)
     dates = {"api": TODAY.isoformat(), "web": "2025-01-01"}
@@ -55,7 +55,7 @@ def test_a_worker_with_a_later_date_is_warned_of(tmp_path: Path, monkeypatch: py
         ("2025-02-30", "no day of the calendar"),
     ],
 )
-def test_a_date_that_cloudflare_refuses_is_refused_at_once(date: str, says: str) -> None:
+def test_a_date_that_cloudflare_refuses_is_refused_in_the_settings(date: str, says: str) -> None:
     from pydantic import ValidationError
 
     known = {"script": "web", "path": "web", "assets": "public"}

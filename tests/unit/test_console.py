@@ -1,4 +1,4 @@
-"""Commands and sessions through a terminal behind a websocket: real shells on real pseudo-terminals, echo and all."""
+"""Commands and sessions in a terminal behind a websocket, with real shells on real pseudo-terminals."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def url(terminal: Terminal) -> str:
     return terminal.url
 
 
-def test_output_and_status_of_a_command(url: str) -> None:
+def test_a_command_returns_its_output_and_status(url: str) -> None:
     result = run_command(url, ["sh", "-c", "echo one; echo two >&2; exit 3"])
     assert (result.status, result.output) == (3, "one\ntwo")
 
@@ -162,38 +162,38 @@ WORDS = (
 )
 
 
-def test_words_arrive_as_they_are(url: str) -> None:
+def test_arguments_arrive_unchanged(url: str) -> None:
     with Console(url, SECONDS) as console:
         assert "".join(console.run(["printf", "<%s>", *WORDS])) == "".join(f"<{word}>" for word in WORDS)
     assert console.status == 0
 
 
-def test_bytes_that_are_no_text_arrive_as_they_are(url: str) -> None:
+def test_arguments_that_are_not_text_arrive_unchanged(url: str) -> None:
     word = os.fsdecode(b"\xff\xfe\x80")
     result = run_command(url, ["sh", "-c", 'printf %s "$1" | od -An -tx1', "sh", word])
     assert result.output.split() == ["ff", "fe", "80"]
 
 
-def test_a_command_longer_than_a_terminals_line(url: str) -> None:
+def test_a_command_longer_than_the_line_limit_of_a_terminal_works(url: str) -> None:
     words = [f"{number:03}{'é' * 1000}" for number in range(12)]
     result = run_command(url, ["printf", "%s\n", *words])
     assert result.output.splitlines() == words
 
 
-def test_a_command_that_lost_a_letter_on_its_way_is_not_run(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_command_that_was_garbled_on_the_way_is_not_run(terminal: Terminal, tmp_path: Path) -> None:
     terminal.lose = "important"
     with pytest.raises(ConsoleError, match="lost a part of the command, so nothing was run"):
         run_command(terminal.url, ["touch", str(tmp_path / "not-important")])
     assert not list(tmp_path.glob("not-*"))
 
 
-def test_output_is_as_the_command_wrote_it(url: str) -> None:
+def test_the_output_is_exactly_that_of_the_command(url: str) -> None:
     with Console(url) as console:
         text = "".join(console.run(["printf", "\\n\\033[31mred\\033[0m\\r\\n\\ttab\\n\\nno newline"]))
     assert text == "\n\x1b[31mred\x1b[0m\r\n\ttab\n\nno newline"
 
 
-def test_output_comes_before_the_command_ends(terminal: Terminal, tmp_path: Path) -> None:
+def test_output_is_streamed_before_the_command_ends(terminal: Terminal, tmp_path: Path) -> None:
     wait = f"echo first; while ! [ -e {tmp_path}/go ]; do sleep 0.05; done; echo second"
     with Console(terminal.url, SECONDS) as console:
         pieces = console.run(["sh", "-c", wait])
@@ -204,14 +204,14 @@ def test_output_comes_before_the_command_ends(terminal: Terminal, tmp_path: Path
         assert (seen + "".join(pieces)).split() == ["first", "second"]
 
 
-def test_much_output_arrives_whole(terminal: Terminal) -> None:
+def test_large_output_arrives_complete(terminal: Terminal) -> None:
     terminal.piece = 4096
     with Console(terminal.url, SECONDS) as console:
         text = "".join(console.run([sys.executable, "-c", "for n in range(20000): print(f'line {n} €')"]))
     assert text == "".join(f"line {number} €\n" for number in range(20000))
 
 
-def test_what_looks_like_the_beginning_of_a_mark_is_output(url: str) -> None:
+def test_output_that_resembles_the_end_marker_is_passed_on(url: str) -> None:
     with Console(url, SECONDS) as console:
         begin, whole = console._mark[:9], console._mark
         text = "".join(console.run(["printf", "%s", f"{begin}{begin} {whole} e x {whole} e"]))
@@ -219,43 +219,43 @@ def test_what_looks_like_the_beginning_of_a_mark_is_output(url: str) -> None:
     assert console.status == 0
 
 
-def test_a_command_has_nothing_to_read_and_no_terminal(url: str) -> None:
+def test_a_command_has_no_input_and_no_terminal(url: str) -> None:
     result = run_command(url, ["sh", "-c", "cat; test -t 0 || test -t 1 || test -t 2 || echo no terminal"])
     assert result.output == "no terminal"
 
 
-def test_a_command_that_is_not_there(url: str) -> None:
+def test_a_missing_command_has_status_127(url: str) -> None:
     assert run_command(url, ["./no-such-command"]).status == 127
 
 
-def test_a_word_of_the_shell_gives_its_status(url: str) -> None:
+def test_a_shell_builtin_returns_its_status(url: str) -> None:
     assert run_command(url, ["exit", "255"]).status == 255
 
 
-def test_a_command_without_output(url: str) -> None:
+def test_a_command_without_output_returns_an_empty_text(url: str) -> None:
     assert run_command(url, ["true"]).output == ""
 
 
-def test_a_shell_that_ends_is_an_error_without_the_command(url: str) -> None:
+def test_a_shell_that_dies_is_an_error_that_does_not_show_the_command(url: str) -> None:
     kill = "read -r _ _ _ _ _ session _ </proc/self/stat; kill -9 $session; echo planted-password; exec sleep 100"
     with pytest.raises(ConsoleError, match="ended before the command") as caught:
         run_command(url, ["sh", "-c", kill], seconds=10)
     assert "planted" not in str(caught.value)
 
 
-def test_a_console_that_is_not_there_is_an_error() -> None:
+def test_an_unreachable_console_is_an_error_that_does_not_show_the_token() -> None:
     with pytest.raises(ConsoleError, match="could not be opened") as caught:
         run_command("ws://127.0.0.1:9/?token=planted-token", ["true"], seconds=5)
     assert "planted" not in str(caught.value)
 
 
-def test_a_command_that_does_not_end_in_time_is_an_error(url: str) -> None:
+def test_a_command_that_exceeds_its_timeout_is_an_error(url: str) -> None:
     with raises_text(ConsoleError, r"did not answer in time\. Fix: run `pulumi up --stack prod`\.$"):
         run_command(url, ["sleep", "1000"], seconds=1)
 
 
 @pytest.mark.parametrize("polite", [True, False])
-def test_a_container_that_goes_in_the_middle_is_an_error(terminal: Terminal, polite: bool) -> None:
+def test_a_container_that_stops_during_a_command_is_an_error(terminal: Terminal, polite: bool) -> None:
     terminal.polite = polite
     with Console(terminal.url) as console:
         pieces = console.run(["sh", "-c", "echo here; exec sleep 1000"])
@@ -266,7 +266,7 @@ def test_a_container_that_goes_in_the_middle_is_an_error(terminal: Terminal, pol
     assert console.status == -1
 
 
-def test_a_silent_console_is_kept(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_console_stays_open_by_empty_frames(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(typist, "KEEP_ALIVE_SECONDS", 0.05)
     with Console(terminal.url, SECONDS) as console:
         pieces = console.run(["sh", "-c", "echo begun; exec sleep 1000"])
@@ -276,7 +276,7 @@ def test_a_silent_console_is_kept(terminal: Terminal, monkeypatch: pytest.Monkey
     assert terminal.frames[before:] == [{"op": "stdin", "data": ""}] * (len(terminal.frames) - before)
 
 
-def test_control_c_ends_the_command_with_its_status(url: str) -> None:
+def test_control_c_interrupts_the_command_which_chooses_its_status(url: str) -> None:
     with Console(url, SECONDS) as console:
         pieces = console.run(["sh", "-c", "trap 'echo told; exit 9' INT; echo ready; while :; do sleep 0.05; done"])
         seen = ""
@@ -287,7 +287,7 @@ def test_control_c_ends_the_command_with_its_status(url: str) -> None:
     assert console.status == 9
 
 
-def test_control_c_ends_what_does_not_know_of_it(url: str) -> None:
+def test_control_c_ends_a_command_without_a_handler(url: str) -> None:
     with Console(url, SECONDS) as console:
         pieces = console.run(["sh", "-c", "echo ready; exec sleep 1000"])
         assert next(pieces)
@@ -296,7 +296,7 @@ def test_control_c_ends_what_does_not_know_of_it(url: str) -> None:
     assert console.status == 130
 
 
-def test_a_second_control_c_leaves_a_command_that_does_not_end(url: str) -> None:
+def test_a_second_control_c_closes_the_console(url: str) -> None:
     with Console(url, SECONDS) as console:
         pieces = console.run(["sh", "-c", "trap '' INT; echo ready; exec sleep 1000"])
         assert next(pieces)
@@ -307,7 +307,7 @@ def test_a_second_control_c_leaves_a_command_that_does_not_end(url: str) -> None
 
 
 @pytest.mark.parametrize("frame", ["no JSON", "[]", "null"])
-def test_a_console_that_says_something_else_is_an_error(frame: str) -> None:
+def test_an_unexpected_frame_is_an_error(frame: str) -> None:
     def answer(socket: ServerConnection) -> None:
         socket.send(frame)
         list(socket)
@@ -343,7 +343,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("words, text", REFUSED)
-def test_what_has_no_console_is_said_in_a_sentence(words: list[str], text: str) -> None:
+def test_a_service_without_a_console_is_refused_in_one_sentence(words: list[str], text: str) -> None:
     with pytest.raises(CommandError) as caught:
         CliRunner().invoke(app, ["console", *words], catch_exceptions=False)
     assert advice.text(caught.value, "prod", "") == text
@@ -414,7 +414,7 @@ def at(keyboard: Keyboard, url: str, act: Callable[[], None]) -> int:
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_a_session_at_the_keyboard(url: str, keyboard: Keyboard) -> None:
+def test_a_session_behaves_like_a_terminal(url: str, keyboard: Keyboard) -> None:
     def act() -> None:
         keyboard.type("stty size; tty >/dev/null && echo is-a''-terminal\r")
         keyboard.wait("30 100\r\n")
@@ -434,7 +434,7 @@ def test_a_session_at_the_keyboard(url: str, keyboard: Keyboard) -> None:
     assert "exec sh" not in keyboard.seen
 
 
-def test_a_container_that_goes_in_the_middle_ends_a_session(terminal: Terminal, keyboard: Keyboard) -> None:
+def test_a_container_that_stops_ends_the_session(terminal: Terminal, keyboard: Keyboard) -> None:
     def act() -> None:
         keyboard.type("echo he''re\r")
         keyboard.wait("here\r\n")
@@ -445,7 +445,7 @@ def test_a_container_that_goes_in_the_middle_ends_a_session(terminal: Terminal, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_that_would_end_us_gives_the_terminal_back(
+def test_a_signal_that_ends_the_session_restores_the_terminal(
     terminal: Terminal, keyboard: Keyboard, number: signal.Signals
 ) -> None:
     def act() -> None:
@@ -458,7 +458,7 @@ def test_a_signal_that_would_end_us_gives_the_terminal_back(
         at(keyboard, terminal.url, act)
 
 
-def test_our_own_control_c_ends_a_command(terminal: Terminal) -> None:
+def test_control_c_of_the_user_ends_the_command(terminal: Terminal) -> None:
     reading, writing = os.pipe()
 
     def act() -> None:
@@ -475,7 +475,7 @@ def test_our_own_control_c_ends_a_command(terminal: Terminal) -> None:
     os.close(writing)
 
 
-def test_a_console_elsewhere_is_reached_by_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remote_console_is_reached_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     with scripted() as proxy:

@@ -1,4 +1,4 @@
-"""What is kept of a Worker's last upload: written for what we have uploaded, never for what a refresh has found."""
+"""The values of a Worker's last upload in the state: only our own uploads are written, never a refresh."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def props(**changed: Any) -> dict[str, Any]:
     ],
     ids=["nothing", "a refresh found another upload", "our upload", "the same", "a preview", "bindings", "script"],
 )
-def test_only_what_we_declare_or_upload_is_written(changed: dict[str, Any], writes: bool) -> None:
+def test_only_declared_or_uploaded_values_are_written(changed: dict[str, Any], writes: bool) -> None:
     kept = DeclaredProvider().create(props()).outs or {}
     assert kept == {key: value for key, value in props().items() if key != "uploaded"}
     assert DeclaredProvider().diff("", kept, props(**changed)).changes is writes
 
 
-def test_an_upload_is_noted_by_the_scripts_hook_and_what_follows_it_is_called() -> None:
+def test_the_scripts_hook_records_an_upload_and_calls_the_next_hook() -> None:
     called, uploads = [], Uploads()
 
     async def after(args: Any) -> None:
@@ -49,8 +49,8 @@ def test_an_upload_is_noted_by_the_scripts_hook_and_what_follows_it_is_called() 
     assert (uploads.seen, called) == (True, ["arguments"])
 
 
-def test_nothing_secret_is_kept() -> None:
-    """Of a secret binding the name alone; of the app everything encrypted."""
+def test_no_secret_is_in_the_remembered_values() -> None:
+    """Of a secret binding only the name; of the app only encrypted values."""
     run = program.run(program.config_of("local"))
     kept = run.one("api-declared").inputs["bindings"]
     assert kept["PB_ADMIN_PASSWORD"] == {"type": "secret_text"}

@@ -1,4 +1,4 @@
-"""The hooks that stand before what cannot be taken back."""
+"""The delete guard: the hooks that run before a change that cannot be undone."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def written_late(world: World, post: str) -> None:
     world.backend.write("posts", post, at="2026-11-24 00:00:00.000Z")
 
 
-def test_a_backup_of_an_empty_disk_says_so(world: World) -> None:
+def test_the_backup_of_an_empty_disk_is_marked(world: World) -> None:
     world.context.backup_config.audit_log().add(FILLED)
     [admin] = (each for each in world.backend.superusers if each["email"] == EMAIL)
     admin["created"] = "2026-11-22 12:00:00.000Z"
@@ -117,7 +117,7 @@ def test_a_backup_of_an_empty_disk_says_so(world: World) -> None:
         (1, None, None, "delete"),
     ],
 )
-def test_what_goes_is_backed_up_first(
+def test_an_app_is_backed_up_before_it_is_deleted(
     world: World, generation: int, restore_from: str | None, at: str | None, reason: str
 ) -> None:
     world.run(generation=generation)
@@ -140,7 +140,7 @@ def test_old_backups_are_deleted_but_the_new_one_and_the_restored_one(world: Wor
     assert world.backups[0].id not in (newer.id, restored.id)
 
 
-def test_a_backup_that_fails_fails_the_deletion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_backup_prevents_the_deletion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lifecycle.errors.owner", lambda: SimpleNamespace(stack="s"))
     world.backend.refuses.add("backup")
     with pytest.raises(pulumi.RunError, match=r"old was not changed, because its backup failed: .* did not create the"):
@@ -150,8 +150,8 @@ def test_a_backup_that_fails_fails_the_deletion(world: World, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_another_stacks_app_is_neither_frozen_nor_deleted(world: World, running: bool) -> None:
-    """As in the state of a stack that was copied."""
+def test_an_app_of_another_stack_is_neither_frozen_nor_deleted(world: World, running: bool) -> None:
+    """A copied state contains such an app."""
     world.run(running=running, owner=OTHER)
     with pytest.raises(UserError, match=r"^The app old belongs to o/p/other, not to .*/local, so it is not changed"):
         world.back_up()
@@ -159,7 +159,7 @@ def test_another_stacks_app_is_neither_frozen_nor_deleted(world: World, running:
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_another_stacks_app_is_not_deployed_over(world: World, running: bool) -> None:
+def test_an_app_of_another_stack_is_not_deployed_over(world: World, running: bool) -> None:
     world.run(running=running, owner=OTHER)
     with pytest.raises(UserError, match="belongs to o/p/other"):
         world.guard().refuse_deployment("id")
@@ -173,14 +173,14 @@ def test_another_stacks_app_is_not_deployed_over(world: World, running: bool) ->
         ({}, "run `oracle recover s` if an update that was killed made it; or "),
     ],
 )
-def test_an_app_is_not_made_under_a_name_that_is_taken(world: World, how: dict[str, Any], words: str) -> None:
+def test_an_app_is_not_created_under_a_taken_name(world: World, how: dict[str, Any], words: str) -> None:
     world.run(**how)
     with pytest.raises(UserError) as caught:
         world.guard().refuse_taken("old")
     assert words in advice.text(caught.value, "s", "")
 
 
-def test_an_app_of_a_free_name_is_made(world: World) -> None:
+def test_an_app_is_created_under_a_free_name(world: World) -> None:
     world.guard().refuse_taken("free")
     assert world.has_changed_nothing()
 
@@ -198,7 +198,7 @@ def asked(path: str, agent: str = "") -> dict[str, Any]:
     return {"created": "2026-11-26 12:00:03.000Z", "data": {"method": "GET", "url": path, "userAgent": agent}}
 
 
-def test_an_app_that_others_still_ask_is_not_deleted(world: World) -> None:
+def test_an_app_that_still_gets_requests_is_not_deleted(world: World) -> None:
     world.backend.asked = [asked("/api/collections/posts/records")]
     with pytest.raises(UserError) as refused:
         world.back_up()
@@ -211,14 +211,14 @@ def test_an_app_that_others_still_ask_is_not_deleted(world: World) -> None:
     assert world.entries == []
 
 
-def test_nobody_is_looked_for_where_nothing_serves(world: World) -> None:
+def test_requests_are_not_checked_when_no_backend_serves(world: World) -> None:
     world.serve(None)
     world.backend.asked = [asked("/api/x", "curl")]
     world.back_up()
     assert world.entries[0].kind == "backed-up"
 
 
-def test_an_app_that_was_written_to_late_stays_until_somebody_has_seen_to_it(
+def test_an_app_with_late_writes_is_deleted_only_after_confirmation(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written_late(world, "late")
@@ -239,7 +239,7 @@ def test_an_app_that_was_written_to_late_stays_until_somebody_has_seen_to_it(
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_what_never_ran_or_is_gone_holds_nothing_up(world: World, there: bool) -> None:
+def test_a_missing_or_never_started_app_does_not_block_the_deletion(world: World, there: bool) -> None:
     world.account.apps.clear()
     if there:
         world.run(running=False)
@@ -247,7 +247,7 @@ def test_what_never_ran_or_is_gone_holds_nothing_up(world: World, there: bool) -
     assert world.has_changed_nothing()
 
 
-def test_only_the_app_that_was_named_goes_without_a_backup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_named_app_is_deleted_without_a_backup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(stack_outputs.WITHOUT_BACKUP, "another-app")
     world.back_up()
     assert [backup.reason for backup in world.backups] == ["wipe"]
@@ -258,7 +258,7 @@ def test_only_the_app_that_was_named_goes_without_a_backup(world: World, monkeyp
     assert (world.entries[0].backup, world.entries[0].notes) == (None, ["without a backup, as asked for"])
 
 
-def test_a_deployment_over_an_app_that_runs_is_refused(world: World) -> None:
+def test_a_deployment_over_a_running_app_is_refused(world: World) -> None:
     with pytest.raises(UserError, match="The app old was changed or rolled back by hand"):
         world.guard().refuse_deployment("id")
     world.run(running=False)
@@ -267,7 +267,7 @@ def test_a_deployment_over_an_app_that_runs_is_refused(world: World) -> None:
     world.guard().refuse_deployment("id")
 
 
-def test_a_locked_stack_keeps_its_last_backend(world: World) -> None:
+def test_a_protected_stack_does_not_lose_its_last_backend(world: World) -> None:
     world.serve(None)
     with pytest.raises(UserError, match=r"old is not deleted: the stack is protected ") as caught:
         world.back_up(locked=True)
@@ -275,7 +275,7 @@ def test_a_locked_stack_keeps_its_last_backend(world: World) -> None:
     assert world.has_changed_nothing()
 
 
-def test_a_locked_stack_lets_a_successor_take_over(world: World) -> None:
+def test_a_protected_stack_allows_a_successor(world: World) -> None:
     world.serve("successor")
     world.back_up(locked=True)
     assert [backup.reason for backup in world.backups] == ["wipe"]

@@ -1,4 +1,4 @@
-"""The dependencies of a build: which lock file counts, when it is installed, and what is said where that cannot be."""
+"""The dependencies of a build: which lock file is used, when it is installed, and the errors."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def other(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("change", [changed, gone, other])
-def test_what_is_no_longer_installed_is_installed_again(
+def test_missing_or_outdated_packages_are_installed_again(
     checkout: Checkout, change: Callable[[Checkout], object]
 ) -> None:
     checkout.write("bun.lock", "one")
@@ -126,7 +126,7 @@ def test_what_is_no_longer_installed_is_installed_again(
 
 
 @pytest.mark.parametrize("name", sorted(TRACES))
-def test_a_developers_own_install_counts_when_it_is_newer_than_the_lock_file(checkout: Checkout, name: str) -> None:
+def test_a_developers_own_install_counts_when_newer_than_the_lock_file(checkout: Checkout, name: str) -> None:
     checkout.write(LOCKS[name], "one")
     checkout.write(f"node_modules/{TRACES[name]}", "")
     checkout.dated(LOCKS[name], 1000)
@@ -138,8 +138,8 @@ def test_a_developers_own_install_counts_when_it_is_newer_than_the_lock_file(che
     assert len(checkout.calls) == 1
 
 
-def test_packages_installed_from_another_of_the_lock_files_will_do(checkout: Checkout) -> None:
-    """As where a team's lock files are of several managers, and only one of these is on this machine."""
+def test_packages_installed_from_another_lock_file_are_accepted(checkout: Checkout) -> None:
+    """A team's lock files may be of several managers, of which only one is on this machine."""
     checkout.write("bun.lock", "")
     checkout.write("package-lock.json", "{}")
     checkout.write("node_modules/.package-lock.json", "{}")
@@ -147,7 +147,7 @@ def test_packages_installed_from_another_of_the_lock_files_will_do(checkout: Che
     assert checkout.calls == []
 
 
-def test_one_of_several_lock_files_is_chosen_by_the_manifest(checkout: Checkout) -> None:
+def test_the_manifest_chooses_between_several_lock_files(checkout: Checkout) -> None:
     for lock in LOCKS.values():
         checkout.write(lock, "")
     checkout.write("package.json", json.dumps({"packageManager": "pnpm@10.1.0+sha512.abc"}))
@@ -155,7 +155,7 @@ def test_one_of_several_lock_files_is_chosen_by_the_manifest(checkout: Checkout)
     assert checkout.calls == ["pnpm install --frozen-lockfile"]
 
 
-def test_a_lock_file_that_lacks_a_package_of_the_manifest_was_left_behind(checkout: Checkout) -> None:
+def test_a_lock_file_that_lacks_a_package_of_the_manifest_is_skipped(checkout: Checkout) -> None:
     for lock in LOCKS.values():
         checkout.write(lock, "vite")
     checkout.write("pnpm-lock.yaml", "vite\nthree\n")
@@ -167,7 +167,7 @@ def test_a_lock_file_that_lacks_a_package_of_the_manifest_was_left_behind(checko
 @pytest.mark.parametrize(
     "manifest", ["{}", "[]", "no JSON", '{"dependencies": {"in none of them": "1"}}', '{"packageManager": "deno@2"}']
 )
-def test_else_the_first_of_them_counts(checkout: Checkout, manifest: str) -> None:
+def test_without_a_hint_the_first_lock_file_is_used(checkout: Checkout, manifest: str) -> None:
     for lock in LOCKS.values():
         checkout.write(lock, "")
     checkout.write("package.json", manifest)
@@ -178,20 +178,20 @@ def test_else_the_first_of_them_counts(checkout: Checkout, manifest: str) -> Non
 @pytest.mark.parametrize(
     "command", ["npm ci && true", "true; pnpm --silent install; true", "yarn --version; yarn && true", "bun i; true"]
 )
-def test_a_build_that_installs_them_itself_is_left_to_it(checkout: Checkout, command: str) -> None:
+def test_a_build_that_installs_its_own_packages_gets_none(checkout: Checkout, command: str) -> None:
     checkout.write("bun.lock", "")
     checkout.build(command)
     assert "bun install --frozen-lockfile" not in checkout.calls
 
 
 @pytest.mark.parametrize("command", ["npm run install:none || true", "bun run build", "yarn build; npm --version"])
-def test_a_build_that_does_not_gets_them_before(checkout: Checkout, command: str) -> None:
+def test_a_build_that_does_not_install_gets_its_packages_before(checkout: Checkout, command: str) -> None:
     checkout.write("package-lock.json", "{}")
     checkout.build(command)
     assert checkout.calls[0] == "npm ci --include=dev --no-audit --no-fund"
 
 
-def test_what_has_no_lock_file_or_no_manifest_is_built_as_it_is(checkout: Checkout) -> None:
+def test_a_source_without_lock_file_or_manifest_gets_no_packages(checkout: Checkout) -> None:
     checkout.build()
     (checkout.folder / "package.json").unlink()
     checkout.write("yarn.lock", "")
@@ -200,7 +200,7 @@ def test_what_has_no_lock_file_or_no_manifest_is_built_as_it_is(checkout: Checko
 
 
 @pytest.mark.parametrize("name", sorted(LOCKS))
-def test_a_missing_package_manager_is_named_with_the_way_to_get_it(
+def test_the_error_of_a_missing_package_manager_says_how_to_get_it(
     checkout: Checkout, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout.write(LOCKS[name], "")
@@ -214,7 +214,7 @@ def test_a_missing_package_manager_is_named_with_the_way_to_get_it(
         checkout.build()
 
 
-def test_an_install_that_fails_is_told_with_its_end_and_tried_again(checkout: Checkout) -> None:
+def test_a_failed_install_is_reported_and_tried_again(checkout: Checkout) -> None:
     checkout.write("pnpm-lock.yaml", "")
     checkout.write("refuse", "")
     with refused(
@@ -227,9 +227,7 @@ def test_an_install_that_fails_is_told_with_its_end_and_tried_again(checkout: Ch
     assert len(checkout.calls) == 2
 
 
-def test_neither_the_packages_nor_the_build_see_a_clouds_credentials(
-    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_installs_and_builds_do_not_see_cloud_credentials(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "PULUMI_CONFIG_PASSPHRASE"):
         monkeypatch.setenv(name, "planted")
     monkeypatch.setenv("NODE_ENV", "production")
@@ -253,8 +251,8 @@ def test_two_services_in_one_folder_install_once(checkout: Checkout) -> None:
     assert len(checkout.calls) == 1
 
 
-def test_npm_itself_installs_a_real_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a file, so that nothing is asked of a registry; as a development dependency, which builds need."""
+def test_npm_installs_a_real_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package is a file, so no registry is asked; it is a development dependency, which builds need."""
     monkeypatch.setenv("PATH", npm.path(tmp_path / "bin"))
     monkeypatch.setenv("NODE_ENV", "production")
     checkout = Checkout(tmp_path / "checkout")

@@ -1,4 +1,4 @@
-"""A deploy beside another update of the stack: it waits when it is asked to, and begins anew with what runs then."""
+"""A deploy during another update of the stack: with --wait it waits, then prepares again from the new state."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("output", [FOLDER_LOCKED, CLOUD_LOCKED])
-def test_it_waits_for_the_others_end_and_prepares_anew(prepared: list[str], tmp_path: Path, output: str) -> None:
+def test_a_deploy_waits_for_the_other_update_and_prepares_again(
+    prepared: list[str], tmp_path: Path, output: str
+) -> None:
     recording = Recording(tmp_path, Finished(255, output), Finished(255, output), WELL)
     assert run_deploy(recording, ["api"], None, wait=20) == {"done": True}  # type: ignore[arg-type]
     assert len(prepared) == 3
@@ -69,7 +71,7 @@ def test_it_waits_for_the_others_end_and_prepares_anew(prepared: list[str], tmp_
     assert recording.said[0].startswith("Waiting for another update, then trying again. Another update of staging ")
 
 
-def test_what_was_agreed_to_is_prepared_anew_once_it_had_to_wait(prepared: list[str], tmp_path: Path) -> None:
+def test_a_confirmed_plan_is_prepared_again_after_a_wait(prepared: list[str], tmp_path: Path) -> None:
     recording = Recording(tmp_path, Finished(255, FOLDER_LOCKED), WELL)
     plan = {"services": ("api",), "lines": (), "nothing": False}
     assert run_deploy(recording, ["api"], plan, wait=20) == {"done": True}  # type: ignore[arg-type]
@@ -77,7 +79,7 @@ def test_what_was_agreed_to_is_prepared_anew_once_it_had_to_wait(prepared: list[
 
 
 @pytest.mark.parametrize("output", [FOLDER_LOCKED, CLOUD_LOCKED])
-def test_without_waiting_it_fails_with_the_lock_s_sentence(prepared: list[str], tmp_path: Path, output: str) -> None:
+def test_without_wait_a_lock_fails_the_deploy(prepared: list[str], tmp_path: Path, output: str) -> None:
     recording = Recording(tmp_path, Finished(255, output))
     with pytest.raises(Locked, match=r"Another update of staging holds the lock, or was killed\.$") as locked:
         run_deploy(recording, ["api"], None)  # type: ignore[arg-type]
@@ -85,7 +87,7 @@ def test_without_waiting_it_fails_with_the_lock_s_sentence(prepared: list[str], 
     assert (len(prepared), recording.said) == (1, [])
 
 
-def test_any_other_failure_is_no_reason_to_wait(prepared: list[str], tmp_path: Path) -> None:
+def test_other_failures_are_not_waited_for(prepared: list[str], tmp_path: Path) -> None:
     said = "error: a cloud said no\napi | the stack is currently locked by 1 lock(s)"  # a service's own words
     recording = Recording(tmp_path, Finished(1, said))
     assert not is_locked(said)
@@ -102,10 +104,10 @@ def running(*releases: str) -> Callable[[Any], Any]:
     return lambda _state: SimpleNamespace(release=left.pop(0))
 
 
-def test_what_was_kept_from_before_another_update_is_never_deployed(
+def test_a_deploy_prepared_before_another_update_is_never_run(
     prepared: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the other update's release would be lost from the receipt."""
+    """The other update's release would be lost from the receipt."""
     (tmp_path / PINNED).write_text(json.dumps({"release": "old"}))
     monkeypatch.setattr(deploy, "outputs_or_none", running("new"))
     said = "Another update has changed the release of staging while this one was prepared, so nothing was changed."

@@ -1,4 +1,4 @@
-"""Each migration of Durable Objects is sent once: only those behind the tag that the Worker has."""
+"""Each migration of Durable Objects is sent once: only those after the Worker's current tag."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ def steps(found: Any) -> tuple[Any, ...]:
     return found.old_tag, found.new_tag, [(each.new_sqlite_classes, each.deleted_classes) for each in found.steps]
 
 
-def test_all_are_sent_to_a_worker_that_has_had_none(account: FakeAccount) -> None:
+def test_a_worker_without_a_tag_gets_all_migrations(account: FakeAccount) -> None:
     assert steps(pending(account)) == (None, "v2", [(["Room"], None), (["Door"], ["Room"])])
 
 
-def test_only_what_is_left_is_sent_and_names_what_was(account: FakeAccount) -> None:
+def test_a_worker_with_a_tag_gets_only_the_later_migrations(account: FakeAccount) -> None:
     account.tags["oracle-feed"] = "v1"
     assert steps(pending(account)) == ("v1", "v2", [(["Door"], ["Room"])])
 
 
-def test_nothing_is_sent_when_all_are_done(account: FakeAccount) -> None:
+def test_a_worker_with_the_last_tag_gets_no_migration(account: FakeAccount) -> None:
     account.tags["oracle-feed"] = "v2"
     assert pending(account) is None
 
 
-def test_a_worker_without_any_is_not_asked_for(account: FakeAccount) -> None:
+def test_the_tag_is_not_read_when_no_migrations_are_declared(account: FakeAccount) -> None:
     account.failures["migration_tag"] = AssertionError("asked")
     assert pending(account, ()) is None
 
 
-def test_a_tag_that_is_not_declared_is_refused(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undeclared_tag_is_refused(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     account.tags["oracle-feed"] = "v9"
     monkeypatch.setattr(errors, "owner", lambda: owner("prod"))
     fix = r"add the entry \{tag: v9, …\} to them, then run `pulumi up --stack prod`\."
@@ -62,7 +62,7 @@ def test_a_tag_that_is_not_declared_is_refused(account: FakeAccount, monkeypatch
         pending(account)
 
 
-def test_a_cloud_that_does_not_tell_ends_the_run_in_a_sentence(account: FakeAccount) -> None:
+def test_a_cloud_error_ends_the_run_in_one_sentence(account: FakeAccount) -> None:
     account.failures["migration_tag"] = WorkersApiError("Cloudflare is out of reach.")
     with pytest.raises(pulumi.RunError, match="out of reach"):
         pending(account)

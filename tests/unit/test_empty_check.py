@@ -1,4 +1,4 @@
-"""A backend that should be empty, and is not."""
+"""A backend that must be empty, and is not."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def look(posts: int, last: str) -> None:
         (3, ""),  # no dates: nothing is known
     ],
 )
-def test_what_is_written_by_the_new_app_itself_is_its_own(posts: int, last: str) -> None:
+def test_records_written_by_the_new_app_are_accepted(posts: int, last: str) -> None:
     look(posts, last)
 
 
-def test_records_older_than_the_app_come_from_elsewhere() -> None:
+def test_records_older_than_the_app_are_refused() -> None:
     with pytest.raises(
         UserError, match="started with 3 records, the last written at 2026-11-22 11:59:59 UTC"
     ) as caught:

@@ -1,4 +1,4 @@
-"""What `oracle up` leaves out of the engine's output, and what it must never leave out."""
+"""Calls of the engine: which of its output `oracle up` leaves out, options, secrets and failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.errors import refused
         "",
     ],
 )
-def test_what_says_that_nothing_changes_is_left_out(line: str) -> None:
+def test_lines_that_report_no_change_are_left_out(line: str) -> None:
     assert NOISE.match(f"{line}\n")
 
 
@@ -41,7 +41,7 @@ def test_what_says_that_nothing_changes_is_left_out(line: str) -> None:
         "  pulumi:pulumi:Stack (oracle-net-local):",
     ],
 )
-def test_what_changes_or_fails_is_shown(line: str) -> None:
+def test_lines_that_report_a_change_or_failure_are_shown(line: str) -> None:
     assert not NOISE.match(f"{line}\n")
 
 
@@ -60,19 +60,19 @@ def engine(tmp_path: Path) -> Engine:
     return made
 
 
-def test_its_own_options_stand_before_what_is_a_value(engine: Engine) -> None:
+def test_added_options_are_before_the_double_dash(engine: Engine) -> None:
     said = engine.run_checked("config", "set", "--", "key", "-value").splitlines()
     assert said[:2] == ["config", "set"]
     assert said[said.index("--") :][:3] == ["--", "key", "-value"]
     assert said.index("--non-interactive") < said.index("--")
 
 
-def test_output_that_is_no_text_is_no_traceback(engine: Engine, tmp_path: Path) -> None:
+def test_output_that_is_not_text_causes_no_traceback(engine: Engine, tmp_path: Path) -> None:
     assert "caf\N{REPLACEMENT CHARACTER}" in engine.run_checked("stack", "ls")
     assert "caf\N{REPLACEMENT CHARACTER}" in bounded(tmp_path, engine.environment, 60, "stack", "ls").output
 
 
-def test_a_secret_goes_by_standard_input(engine: Engine, tmp_path: Path) -> None:
+def test_a_secret_is_passed_by_standard_input(engine: Engine, tmp_path: Path) -> None:
     engine.set_secret("key", "-s3cret")
     assert (tmp_path / "bin" / "pulumi.given").read_text() == "-s3cret"
     engine.environment["STATUS"] = "1"
@@ -80,7 +80,7 @@ def test_a_secret_goes_by_standard_input(engine: Engine, tmp_path: Path) -> None
         engine.set_secret("key", "-s3cret")
 
 
-def test_an_engine_that_is_not_there_or_does_not_end_is_a_sentence(
+def test_a_missing_or_hanging_engine_is_reported_in_one_sentence(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\nexec sleep 600\n")

@@ -1,4 +1,4 @@
-"""How often the engine is asked for the state, and what is made of its answers: each question is a process."""
+"""Calls of the engine for the state: as few as possible, since each is a process."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def has_stack(engine: Engine, state: dict[str, Any]) -> None:
     (engine.stack.project / "state.json").write_text(json.dumps(state))
 
 
-def test_the_state_tells_the_same_outputs_as_the_engine(engine: Engine) -> None:
+def test_the_state_gives_the_same_outputs_as_the_engine(engine: Engine) -> None:
     has_stack(engine, STATE)
     state = engine.export()
     assert engine.outputs(state) == outputs_or_none(state) == engine.outputs()
@@ -69,25 +69,25 @@ def test_the_state_tells_the_same_outputs_as_the_engine(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("state", [{"deployment": None}, {"deployment": {"resources": [{"type": STACK}]}}])
-def test_a_state_without_outputs_says_how_to_deploy(engine: Engine, state: dict[str, Any]) -> None:
+def test_the_error_for_a_state_without_outputs_says_how_to_deploy(engine: Engine, state: dict[str, Any]) -> None:
     assert outputs_or_none(state) is None
     with refused(r"^The stack local has no \w+ yet\. Fix: run `(make|pulumi) up.*` to deploy it\.$"):
         engine.outputs(state)
 
 
-def test_outputs_and_password_are_one_question(engine: Engine) -> None:
+def test_outputs_and_password_need_one_call(engine: Engine) -> None:
     outputs, password = engine.login()
     assert (outputs.admin_email, password) == ("ada@example.org", "s3cret")
     assert asked(engine) == ["stack output"]
 
 
-def test_a_stack_that_is_there_is_no_question_of_its_own(engine: Engine) -> None:
+def test_an_existing_stack_needs_no_extra_call(engine: Engine) -> None:
     has_stack(engine, STATE)
     assert settled(engine, make=True) == []
     assert asked(engine) == ["stack export"]
 
 
-def test_a_stack_that_is_not_there_is_made_only_when_asked_for(engine: Engine) -> None:
+def test_a_missing_stack_is_created_only_on_request(engine: Engine) -> None:
     with pytest.raises(NoStack, match="There is no stack local in the state"):
         settled(engine, make=False)
     assert asked(engine) == ["stack export", "stack ls"]
@@ -95,7 +95,7 @@ def test_a_stack_that_is_not_there_is_made_only_when_asked_for(engine: Engine) -
     assert asked(engine)[-1] == "stack init"
 
 
-def test_a_state_that_cannot_be_read_makes_no_stack(engine: Engine) -> None:
+def test_an_unreadable_state_creates_no_stack(engine: Engine) -> None:
     (engine.stack.project / "list.json").write_text('[{"name": "local"}]')
     with pytest.raises(CommandError, match="`pulumi stack` failed: error: it is not there") as failed:
         settled(engine, make=True)

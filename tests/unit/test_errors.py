@@ -1,4 +1,4 @@
-"""Errors as text: those of ours with their fixes, unexpected ones with their last line and their full text."""
+"""Unexpected errors: the message has the trace's last line and the file of its full text, and no wrong advice."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ GROUP = """    error: Program failed with an unhandled exception:
         ([f"    ValueError: {'x' * 5000}\n"], f"ValueError: {'x' * 288}"),
     ],
 )  # fmt: skip
-def test_an_exception_of_the_program_is_told_by_its_last_line(lines: list[str], last: str) -> None:
+def test_an_exception_of_the_program_is_shown_by_its_last_line(lines: list[str], last: str) -> None:
     assert program_cause(output(UNHANDLED, FRAME, *lines)) == Cause(ABOVE + last, unexpected=True)
 
 
@@ -98,11 +98,11 @@ def test_an_exception_of_the_program_is_told_by_its_last_line(lines: list[str], 
         (output("    error: update failed\n"), None),
     ],
 )  # fmt: skip
-def test_other_ends_of_the_program(text: str, cause: Cause | None) -> None:
+def test_other_failures_of_the_program_have_their_own_causes(text: str, cause: Cause | None) -> None:
     assert program_cause(text) == cause
 
 
-def test_advice_does_not_repeat_what_nobody_expected(tmp_path: Path) -> None:
+def test_an_unexpected_error_gets_no_advice_to_retry(tmp_path: Path) -> None:
     engine = Engine.__new__(Engine)
     engine.stack = Stack("prod", tmp_path)
     broken = Finished(255, output(UNHANDLED, FRAME, "    KeyError: 'missing'\n"))
@@ -163,7 +163,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
         (ExceptionGroup("several", [ValueError("a")]), "ExceptionGroup: several (1 sub-exception)"),
     ],
 )
-def test_the_command_ends_in_a_sentence(
+def test_an_unexpected_error_of_the_command_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: Path, error: Exception, last: str
 ) -> None:
     assert run_main(monkeypatch, error) == 1
@@ -186,7 +186,7 @@ def test_where_no_file_can_be_written_the_text_is_above(
     assert said.splitlines()[-1].endswith("Its full text is above.")
 
 
-def test_a_job_that_keeps_no_files_shows_the_text(
+def test_the_trace_is_shown_in_a_ci_job(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: Path
 ) -> None:
     monkeypatch.setenv("CI", "true")
@@ -194,7 +194,7 @@ def test_a_job_that_keeps_no_files_shows_the_text(
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def test_secrets_of_the_environment_are_hidden(
+def test_secrets_of_the_environment_are_hidden_in_traces(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: Path
 ) -> None:
     monkeypatch.setenv("DIGITALOCEAN_TOKEN", SECRET)
@@ -208,7 +208,7 @@ def test_secrets_of_the_environment_are_hidden(
         assert "bad header Bearer [secret]" in text
 
 
-def test_a_known_failure_and_an_exit_stay_as_they_are(
+def test_known_failures_and_exits_are_not_changed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: Path
 ) -> None:
     assert run_main(monkeypatch, CommandError("Known.", Fix("x", "to fix it"), status=3)) == 3
@@ -220,7 +220,7 @@ def test_a_known_failure_and_an_exit_stay_as_they_are(
 
 
 @pytest.mark.parametrize("error", [UserError("Do this."), AppPlatformError("Do this."), pulumi.RunError("Do this.")])
-def test_our_own_exceptions_are_their_text(error: Exception) -> None:
+def test_our_own_exceptions_are_described_by_their_text(error: Exception) -> None:
     assert describe(error) == "Do this."
 
 
@@ -243,14 +243,14 @@ def test_fixes_name_the_running_stack(monkeypatch: pytest.MonkeyPatch, by_comman
 @pytest.mark.parametrize(
     "error", [KeyError("url"), AssertionError(), TimeoutError(), UserError(""), RuntimeError(" \n")]
 )
-def test_any_other_begins_with_a_sentence(error: Exception) -> None:
+def test_the_description_of_other_exceptions_starts_with_a_sentence(error: Exception) -> None:
     first, *trace = describe(error).splitlines()
     assert first.startswith("the program did not expect this, whose trace follows: ")
     assert type(error).__name__ in first
     assert trace
 
 
-def test_the_host_of_dynamic_providers_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_of_dynamic_providers_describes_errors_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traceback, "format_exc", traceback.format_exc)
     monkeypatch.setattr("atexit.register", lambda *_: None)
     show_errors_as_text("prod")
@@ -269,8 +269,8 @@ async def awaited(hook: Callable[[Any], Any]) -> None:
 
 
 @pytest.mark.parametrize("error", [AssertionError(), KeyError("url"), TimeoutError(), UserError("Do this."), OSError()])
-def test_a_hook_never_fails_without_a_text(error: Exception) -> None:
-    """The SDK takes an error whose text is empty for success: an app would be deleted though its backup failed."""
+def test_a_failing_hook_always_has_a_text(error: Exception) -> None:
+    """The SDK takes an error with an empty text for success: the app would be deleted although its backup failed."""
 
     async def hook(_: Any) -> None:
         raise error
@@ -321,7 +321,7 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
             asyncio.run(called(each))
 
 
-def test_a_hook_that_succeeds_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guarded_hook_that_succeeds_is_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[Any] = []
 
     async def hook(args: Any) -> None:
@@ -331,7 +331,7 @@ def test_a_hook_that_succeeds_does(monkeypatch: pytest.MonkeyPatch) -> None:
     assert called == ["arguments"]
 
 
-def test_the_place_is_our_own_code(tmp_path: Path) -> None:
+def test_the_place_of_an_error_is_in_our_own_code(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised:
         (tmp_path / "none").read_text()
     said = located(raised.value)

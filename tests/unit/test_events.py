@@ -1,4 +1,4 @@
-"""What is kept of the engine's events, and what is read from it."""
+"""The recording and reading of the engine's events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def event(at: float, word: str, name: str, op: str = "update") -> dict[str, Any]
     return {"at": at, "event": word, "urn": URN + name, "type": "a:b:C", "op": op}
 
 
-def test_inputs_and_outputs_are_never_kept(tmp_path: Path) -> None:
+def test_inputs_and_outputs_are_never_recorded(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "events.jsonl", time.time() - 2)
     for kind in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent"):
         recorder.engine(engine_event(kind, "update"))
@@ -40,7 +40,7 @@ def test_inputs_and_outputs_are_never_kept(tmp_path: Path) -> None:
     assert (tmp_path / "events.jsonl").stat().st_mode & 0o077 == 0
 
 
-def test_what_stays_as_it_is_is_no_step(tmp_path: Path) -> None:
+def test_unchanged_resources_are_not_recorded(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "events.jsonl", time.time())
     for op in ("same", "replace", "read"):
         recorder.engine(engine_event("resourcePreEvent", op))
@@ -48,7 +48,7 @@ def test_what_stays_as_it_is_is_no_step(tmp_path: Path) -> None:
     assert list(lines(tmp_path / "events.jsonl")) == []
 
 
-def test_steps_are_begun_ended_and_failed(tmp_path: Path) -> None:
+def test_steps_that_end_fail_or_continue_are_read(tmp_path: Path) -> None:
     path = written(
         tmp_path / "events.jsonl",
         [
@@ -73,7 +73,7 @@ def test_steps_are_begun_ended_and_failed(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_needed_is_also_what_that_needs(tmp_path: Path) -> None:
+def test_the_dependencies_of_a_step_include_indirect_ones(tmp_path: Path) -> None:
     state = {
         "deployment": {
             "resources": [
@@ -88,7 +88,7 @@ def test_what_is_needed_is_also_what_that_needs(tmp_path: Path) -> None:
     assert read_steps(path) == [Step("web", "a:b:C", "update", 1, 2, True, ("api-script", "api-subdomain"))]
 
 
-def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
+def test_a_line_truncated_by_a_kill_is_ignored(tmp_path: Path) -> None:
     path = written(tmp_path / "events.jsonl", [event(1, "begin", "a")])
     with path.open("a") as file:
         file.write('{"at": 2, "eve\n{"at": 3, "event": "no')
@@ -96,7 +96,7 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
     assert read_steps(tmp_path / "nothing.jsonl") == []
 
 
-def test_a_log_is_read_while_it_is_written_and_to_its_end(tmp_path: Path) -> None:
+def test_a_log_is_followed_while_it_is_written(tmp_path: Path) -> None:
     heard: list[int] = []
     path = tmp_path / "engine.jsonl"
     path.write_text('{"n": -2}\n{"n": -1}\n{"n"')

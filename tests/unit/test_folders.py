@@ -1,4 +1,4 @@
-"""Source folders: every file, or one sentence with the path; and nobody else walks them."""
+"""Source folders are read whole, or refused in one sentence with the path; only one module reads them."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("kind", STRANGE)
 @pytest.mark.parametrize("place", ["odd", "sub/odd"])
-def test_what_cannot_be_deployed_is_named(folder: Path, kind: str, place: str) -> None:
+def test_a_file_that_cannot_be_deployed_is_named(folder: Path, kind: str, place: str) -> None:
     make, sentence = STRANGE[kind]
     make(folder / place)
     for read in (names, lambda source: pack_image(source, ["x"]), lambda source: stage(source)):
@@ -124,7 +124,7 @@ def stage(source: Path) -> object:
 @pytest.mark.parametrize(
     "kind", [kind for kind in STRANGE if kind not in ("link to its folder", "link to a folder above")]
 )
-def test_a_module_that_is_no_file_is_named(folder: Path, kind: str) -> None:
+def test_a_module_that_is_not_a_file_is_named(folder: Path, kind: str) -> None:
     make, sentence = STRANGE[kind]
     make(folder / "worker.js")
     with pytest.raises(ArtifactError) as caught:
@@ -132,7 +132,7 @@ def test_a_module_that_is_no_file_is_named(folder: Path, kind: str) -> None:
     assert f"{folder / 'worker.js'} {sentence}" in shown_text(caught.value)
 
 
-def test_two_links_that_lead_to_each_other_have_an_end(folder: Path) -> None:
+def test_a_cycle_of_two_links_is_refused(folder: Path) -> None:
     (folder / "one").mkdir()
     (folder / "two").mkdir()
     (folder / "one" / "there").symlink_to("../two")
@@ -149,7 +149,7 @@ def test_links_are_followed(folder: Path, tmp_path: Path) -> None:
     assert names(folder) == ["b.txt", "d.txt", "linked/c.txt", "sub/a.txt"]
 
 
-def test_a_name_that_is_not_utf_8_is_named(folder: Path) -> None:
+def test_a_name_that_is_not_utf_8_is_refused(folder: Path) -> None:
     try:
         (folder / os.fsdecode(b"caf\xe9.txt")).write_text("x")
     except OSError:
@@ -158,7 +158,7 @@ def test_a_name_that_is_not_utf_8_is_named(folder: Path) -> None:
         names(folder)
 
 
-def test_what_is_left_out_may_be_anything(folder: Path) -> None:
+def test_ignored_files_may_be_of_any_kind(folder: Path) -> None:
     (folder / ".#b.txt").symlink_to("nobody@nowhere")
     os.mkfifo(folder / "pipe")
     (folder / os.fsdecode(b"caf\xe9.txt")).write_text("x")
@@ -166,7 +166,7 @@ def test_what_is_left_out_may_be_anything(folder: Path) -> None:
     assert [file.name for file in left] == ["b.txt"]
 
 
-def test_a_folder_is_asked_about_as_a_folder(folder: Path) -> None:
+def test_the_filter_is_called_once_for_each_file_and_folder(folder: Path) -> None:
     asked: list[tuple[str, bool]] = []
 
     def left_out(name: str, is_folder: bool) -> bool:
@@ -192,7 +192,7 @@ def reachable() -> Iterator[Path]:
             os.seteuid(user)
 
 
-def test_what_may_not_be_read_is_named(reachable: Path) -> None:
+def test_an_unreadable_file_is_named(reachable: Path) -> None:
     (reachable / "secret.txt").write_text("x")
     (reachable / "secret.txt").chmod(0)
     text = r"secret\.txt is not readable for this user\. Fix: run `chmod u\+rX .*secret\.txt`\.$"
@@ -207,7 +207,7 @@ def test_what_may_not_be_read_is_named(reachable: Path) -> None:
     (reachable / "closed").rmdir()
 
 
-def test_a_file_that_has_gone_meanwhile_is_named(folder: Path) -> None:
+def test_a_file_that_disappears_while_it_is_read_is_named(folder: Path) -> None:
     (listed,) = (file for file in source_files(folder, everything) if file.name == "b.txt")
     (folder / "b.txt").unlink()
     with raises_text(
@@ -216,7 +216,7 @@ def test_a_file_that_has_gone_meanwhile_is_named(folder: Path) -> None:
         listed.read()
 
 
-def test_a_site_that_changes_while_it_is_staged_is_not_staged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_site_that_changes_during_staging_is_not_staged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = iter([b"one", b"two", b"three", b"four"])
     monkeypatch.setattr(SourceFile, "read", lambda _: next(contents))
     with raises_text(
@@ -240,7 +240,7 @@ def listings(path: Path) -> set[str]:
     return named - {"ast.walk"}
 
 
-def test_nobody_else_walks_a_source_folder() -> None:
+def test_no_other_module_lists_a_source_folder() -> None:
     files = [
         path
         for part in PROGRAM

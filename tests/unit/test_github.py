@@ -1,4 +1,4 @@
-"""What the workflows write to GitHub, against a server that answers as its REST API does."""
+"""The workflows' requests to GitHub, against a fake of its REST API."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def person(text: str, **more: Any) -> dict[str, Any]:
     return {"id": 1000, "number": 1000, "body": text, "html_url": "x", "user": {"type": "User"}, **more}
 
 
-def test_the_comment_is_made_once_and_then_written_anew(github: Hub) -> None:
+def test_a_comment_is_created_once_and_then_updated(github: Hub) -> None:
     github.comments += [person("somebody's", id=1000 + number) for number in range(150)]
     with GitHub() as hub:
         assert comment(hub, 7, "plan", "first") == "https://new"
@@ -119,7 +119,7 @@ def test_the_comment_is_made_once_and_then_written_anew(github: Hub) -> None:
     assert {each["body"] for each in github.comments if each["user"]["type"] == "User"} == {"somebody's"}
 
 
-def test_each_thing_has_a_comment_of_its_own(github: Hub) -> None:
+def test_each_topic_has_its_own_comment(github: Hub) -> None:
     with GitHub() as hub:
         comment(hub, 7, "plan", "a plan")
         comment(hub, 7, "review", "an environment")
@@ -127,14 +127,14 @@ def test_each_thing_has_a_comment_of_its_own(github: Hub) -> None:
     assert [each["body"] for each in github.comments] == [ours("another plan"), ours("an environment", "review")]
 
 
-def test_a_persons_comment_that_looks_like_ours_is_left_alone(github: Hub) -> None:
+def test_a_persons_comment_that_looks_like_ours_is_not_changed(github: Hub) -> None:
     github.comments.append(person(ours("nothing changes")))
     with GitHub() as hub:
         comment(hub, 7, "plan", "all goes")
     assert [each["body"] for each in github.comments] == [ours("nothing changes"), ours("all goes")]
 
 
-def test_a_text_that_is_too_long_is_cut(github: Hub) -> None:
+def test_a_too_long_comment_is_cut(github: Hub) -> None:
     with GitHub() as hub:
         comment(hub, 7, "plan", "x" * 70_000)
     (body,) = (each["body"] for each in github.comments)
@@ -142,7 +142,7 @@ def test_a_text_that_is_too_long_is_cut(github: Hub) -> None:
     assert body.endswith("(cut: it was too long for GitHub)")
 
 
-def test_github_refuses(github: Hub) -> None:
+def test_a_refusal_of_github_is_reported_with_the_missing_permission(github: Hub) -> None:
     github.refuse = True
     with GitHub() as hub, pytest.raises(CommandError, match=r"^GitHub refused POST .* \(status 403\)") as told:
         comment(hub, 7, "plan", "x")
@@ -150,13 +150,13 @@ def test_github_refuses(github: Hub) -> None:
     assert TOKEN not in str(told.value)
 
 
-def test_outside_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_a_workflow_the_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
     with pytest.raises(CommandError, match=r"GITHUB_TOKEN is not set\. This command is for GitHub's workflows"):
         GitHub()
 
 
-def test_nobody_answers(github: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_github_is_reported(github: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
     with GitHub() as hub, pytest.raises(CommandError, match=r"^GitHub does not answer \(ConnectError\): ") as told:
         comment(hub, 7, "plan", "x")
@@ -177,7 +177,7 @@ LIMITED = {"x-ratelimit-remaining": "0"}
 
 
 @pytest.mark.parametrize("trouble", [Reply("", 502), BROKEN, Reply(HTML, kind="text/html"), Reply({"message": "no"})])
-def test_a_list_is_asked_for_again(elsewhere: Scripted, trouble: Reply) -> None:
+def test_a_failed_read_is_retried(elsewhere: Scripted, trouble: Reply) -> None:
     elsewhere.answers[COMMENTS] = [trouble, Reply([{"id": 1}])]
     with GitHub() as hub:
         assert list(hub.all("issues/7/comments", "x")) == [{"id": 1}]
@@ -200,7 +200,7 @@ def test_a_list_is_asked_for_again(elsewhere: Scripted, trouble: Reply) -> None:
         (Reply({}), "has no html_url"),
     ],
 )
-def test_every_answer_is_a_sentence(elsewhere: Scripted, reply: Reply, said: str) -> None:
+def test_a_failed_write_is_reported_and_not_retried(elsewhere: Scripted, reply: Reply, said: str) -> None:
     elsewhere.answers[COMMENTS] = [Reply([]), reply]
     with GitHub() as hub, pytest.raises(UserError, match=said) as told:
         comment(hub, 7, "plan", "x")
@@ -214,7 +214,7 @@ def run(*words: str) -> str:
     return done.output
 
 
-def test_the_comments_command(github: Hub, tmp_path: Path) -> None:
+def test_the_comment_command_reports_an_unreadable_file(github: Hub, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text("### plan")
     assert run("comment", "7", str(tmp_path / "plan.md")) == "The comment: https://new\n"
     run("comment", "7", str(tmp_path / "plan.md"), "--about", "review")
@@ -223,7 +223,7 @@ def test_the_comments_command(github: Hub, tmp_path: Path) -> None:
         run("comment", "7", str(tmp_path / "none.md"))
 
 
-def test_one_issue_is_open_and_closed_when_there_is_nothing_to_tell(github: Hub, tmp_path: Path) -> None:
+def test_an_issue_is_opened_once_and_closed_when_nothing_is_found(github: Hub, tmp_path: Path) -> None:
     (tmp_path / "drift.md").write_text("### `prod`: 1 difference")
     told = ("issue", "drift", str(tmp_path / "drift.md"), "--title", "Drift")
     github.issues.append(person(ours("a pull request", "drift"), pull_request={}, user={"type": "Bot"}))
@@ -241,7 +241,7 @@ def test_one_issue_is_open_and_closed_when_there_is_nothing_to_tell(github: Hub,
     assert len(github.issues) == 3, "another one, with days and an answer of its own"
 
 
-def test_an_issue_that_a_failed_step_was_to_write(github: Hub, tmp_path: Path) -> None:
+def test_the_error_of_a_missing_issue_file_names_the_failed_step(github: Hub, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"cannot be read \(.*\)\. The step that writes it has failed\.$"):
         run("issue", "drift", str(tmp_path / "drift.md"))
     with pytest.raises(CommandError, match=r"^Give either a file or --done\.$"):
@@ -269,13 +269,13 @@ def test_a_proposal_is_one_commit_and_one_pull_request(github: Hub) -> None:
     assert (file["path"], file["content"]) == ("Pulumi.prod.yaml", "config: two # merged meanwhile\n")
 
 
-def test_what_would_change_nothing_is_not_proposed(github: Hub) -> None:
+def test_a_proposal_without_a_change_is_not_made(github: Hub) -> None:
     with GitHub() as hub:
         assert propose(hub, wanted("one")) is None
     assert all(method == "GET" for method, _ in github.asked)
 
 
-def test_a_proposal_for_a_branch_that_is_not_there(github: Hub) -> None:
+def test_a_proposal_for_a_missing_file_is_refused(github: Hub) -> None:
     github.branches.clear()
     with GitHub() as hub, pytest.raises(CommandError, match=r"no Pulumi\.prod\.yaml on the branch main\.$"):
         propose(hub, wanted("one"))

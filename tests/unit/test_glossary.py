@@ -1,4 +1,4 @@
-"""Words that the glossary has replaced are in no file of ours."""
+"""Words that the glossary has replaced are in no file of the project."""
 
 from __future__ import annotations
 

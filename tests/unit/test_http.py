@@ -1,4 +1,4 @@
-"""The client of all requests: proxies, certificates, redirects, and errors that give nothing away."""
+"""The HTTP client: proxies, certificates, redirects, and errors that reveal no secret."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_threads_share_one_transport(server: Scripted, monkeypatch: pytest.Monke
         ("", False),
     ],
 )
-def test_what_is_on_this_machine(host: str, here: bool) -> None:
+def test_loopback_hosts_are_recognized(host: str, here: bool) -> None:
     assert is_loopback(host) == here
 
 
@@ -101,13 +101,15 @@ def test_what_is_on_this_machine(host: str, here: bool) -> None:
         ("", "wss://console.example.org", False),
     ],
 )
-def test_no_proxy(monkeypatch: pytest.MonkeyPatch, no_proxy: str, url: str, direct: bool) -> None:
+def test_no_proxy_excludes_the_listed_hosts(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: str, url: str, direct: bool
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     monkeypatch.setenv("NO_PROXY", no_proxy)
     assert proxy_for(url) == (None if direct else Proxy("HTTPS_PROXY", "http://proxy.test:3128"))
 
 
-def test_which_variable_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_variable_is_chosen_by_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://all.test:1")
     assert proxy_for("http://example.org") == Proxy("ALL_PROXY", "http://all.test:1")
     monkeypatch.setenv("HTTP_PROXY", "plain.test:2")
@@ -117,7 +119,7 @@ def test_which_variable_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxy_for("https://example.org") == Proxy("ALL_PROXY", "http://all.test:1")
 
 
-def test_a_proxy_is_used_for_all_but_loopback(monkeypatch: pytest.MonkeyPatch, server: Scripted) -> None:
+def test_the_proxy_is_used_for_every_host_except_loopback(monkeypatch: pytest.MonkeyPatch, server: Scripted) -> None:
     with scripted({"http://cloud.example/x": [Reply("by way of the proxy")]}) as proxy, client() as http:
         for name in ("HTTP_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, proxy.address)
@@ -139,7 +141,7 @@ def test_a_proxy_is_used_for_all_but_loopback(monkeypatch: pytest.MonkeyPatch, s
         ("http://user:{}@[::bad/{}", "not the address of an HTTP proxy"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(
+def test_the_error_of_an_unusable_proxy_names_its_variable(
     monkeypatch: pytest.MonkeyPatch, value: str, said: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", value.format(SECRET, free_port()))
@@ -149,14 +151,14 @@ def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(
     assert SECRET not in str(failed.value)
 
 
-def test_a_redirect_is_an_answer(server: Scripted) -> None:
+def test_a_redirect_is_returned_and_not_followed(server: Scripted) -> None:
     with client(headers={"authorization": "Bearer t"}) as http:
         assert http.get(f"{server.address}/moved").status_code == 302
     assert server.asked == ["GET /moved"]
 
 
 def test_an_error_does_not_quote_a_header(server: Scripted) -> None:
-    """The library's own text does."""
+    """The text of the library's own error would."""
     with client(headers={"authorization": f"Bearer {SECRET}\r"}) as http, pytest.raises(httpx.HTTPError) as failed:
         http.get(server.address)
     assert SECRET not in str(failed.value)
@@ -167,7 +169,7 @@ def test_an_error_does_not_quote_a_header(server: Scripted) -> None:
 @pytest.mark.parametrize(
     "url", ["http://[::bad", "ftp://example.org", "no address", "http://" + 70 * "a" + ".test", ""]
 )
-def test_what_is_no_address_is_an_http_error(url: str) -> None:
+def test_an_invalid_address_is_an_http_error(url: str) -> None:
     with client() as http, pytest.raises(httpx.HTTPError):
         http.get(url)
 
@@ -201,7 +203,7 @@ def secure(authority: Path) -> Iterator[str]:
         yield server.url
 
 
-def test_certificates_are_checked_against_the_file_of_the_environment(
+def test_certificates_are_checked_against_ssl_cert_file(
     monkeypatch: pytest.MonkeyPatch, secure: str, authority: Path
 ) -> None:
     with client() as http, pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -246,7 +248,7 @@ def test_tls_is_checked_behind_a_proxy_too(monkeypatch: pytest.MonkeyPatch, tunn
             http.get("https://another.example/")
 
 
-def test_a_file_of_certificates_that_cannot_be_used_is_named(
+def test_the_error_of_an_unusable_certificate_file_names_it(
     monkeypatch: pytest.MonkeyPatch, secure: str, tmp_path: Path
 ) -> None:
     for path, why in ((tmp_path / "none.pem", "No such file"), (tmp_path / "empty.pem", "it holds no certificate")):
@@ -257,8 +259,8 @@ def test_a_file_of_certificates_that_cannot_be_used_is_named(
             http.get(secure)
 
 
-def test_what_asks_nobody_goes_without_the_library() -> None:
-    """The program of a quiet update: importing httpx is a twentieth of what it costs."""
+def test_a_client_that_sends_no_request_does_not_import_httpx() -> None:
+    """In an update without changes the import of httpx would be a twentieth of the time."""
     said = run_python(
         "import sys, clients.cloud_api, clients.app_platform, clients.pocketbase; print('httpx' in sys.modules)"
     )

@@ -1,4 +1,4 @@
-"""A backend that is built from a Dockerfile: in previews, in updates, in a run; and what a registry is asked."""
+"""A backend that is built from a Dockerfile: previews, updates and runs, and the questions to the registry."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         yield made
 
 
-def test_a_preview_knows_the_digest_of_what_was_built(scene: Scene) -> None:
+def test_a_preview_shows_the_digest_of_an_existing_image(scene: Scene) -> None:
     scene.has(True)
     assert program.plain(scene.run(preview=True).one("backend-app").inputs["spec"])["services"][0]["image"] == {
         "registryType": "DOCR",
@@ -103,7 +103,7 @@ def test_a_preview_knows_the_digest_of_what_was_built(scene: Scene) -> None:
     assert scene.said == []
 
 
-def test_a_preview_of_what_nobody_has_built_builds_nothing(scene: Scene) -> None:
+def test_a_preview_does_not_build_a_missing_image(scene: Scene) -> None:
     scene.has(False)
     release = scene.run(preview=True).outputs["release"]
     assert release["backend"] == f"{UNBUILT}{images.image_of(Stack('local', scene.root)).inputs.hash}"
@@ -111,13 +111,13 @@ def test_a_preview_of_what_nobody_has_built_builds_nothing(scene: Scene) -> None
     assert scene.said == []
 
 
-def test_an_update_builds_what_nobody_has_built(scene: Scene) -> None:
+def test_an_update_builds_a_missing_image(scene: Scene) -> None:
     scene.has(False, False, True)
     assert scene.run(preview=False).outputs["release"]["backend"] == DIGEST
     assert scene.said == ["build", "push"]
 
 
-def test_a_failed_build_ends_the_update_before_anything_is_registered(scene: Scene) -> None:
+def test_a_failed_build_ends_the_update_before_any_resource_is_registered(scene: Scene) -> None:
     scene.has(False)
     (scene.root / "bin/docker").write_text(STUB.format(home=scene.root).replace("exit", '[ "$1" = version ] || exit'))
     (scene.root / "status").write_text("3")
@@ -125,13 +125,13 @@ def test_a_failed_build_ends_the_update_before_anything_is_registered(scene: Sce
         scene.run(preview=False)
 
 
-def test_a_registry_that_does_not_answer_ends_a_preview_with_a_sentence(scene: Scene) -> None:
+def test_a_registry_failure_ends_the_preview_in_one_sentence(scene: Scene) -> None:
     scene.at.answers[scene.path] = [Reply("", 500)]
     with pytest.raises(pulumi.RunError, match=r"failed at a request for app \(status 500\)\. Fix: wait a minute"):
         scene.run(preview=True)
 
 
-def test_a_run_builds_it_once(scene: Scene) -> None:
+def test_a_run_builds_the_image_only_once(scene: Scene) -> None:
     scene.has(False, False, True)
     heard = [line for done in run_builds(builds(scene.stack(), ["backend"])) for line in done.report("local")]
     name = f"{scene.at.address.removeprefix('http://')}/app@{DIGEST}"
@@ -143,7 +143,7 @@ def test_a_run_builds_it_once(scene: Scene) -> None:
     assert scene.said == ["build", "push"]
 
 
-def test_a_build_command_comes_before_the_image_is_looked_at(scene: Scene) -> None:
+def test_the_build_command_runs_before_the_image_is_looked_up(scene: Scene) -> None:
     stack = scene.stack()
     document = yaml.safe_load(stack.file.read_text())
     document["config"]["oracle-net:backend"]["build"] = "echo made > made.txt"
@@ -155,7 +155,7 @@ def test_a_build_command_comes_before_the_image_is_looked_at(scene: Scene) -> No
     assert [(each.service, each.is_new) for each in done] == [("backend", True), ("backend's image", False)]
 
 
-def test_a_run_with_nothing_to_build_with_says_so(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_a_builder_is_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.has(False)
     (scene.root / "bin/docker").unlink()
     monkeypatch.setenv("PATH", f"{scene.root}/bin")
@@ -165,7 +165,7 @@ def test_a_run_with_nothing_to_build_with_says_so(scene: Scene, monkeypatch: pyt
         list(run_builds(builds(scene.stack(), ["backend"])))
 
 
-def test_only_the_backends_image_is_built_and_not_with_a_receipt(scene: Scene) -> None:
+def test_the_image_is_built_only_for_the_backend_and_without_a_receipt(scene: Scene) -> None:
     stack = scene.stack()
     assert builds(stack, ["web"]) == []
     assert builds(stack, ["backend"], images=False) == []
@@ -190,7 +190,7 @@ def test_a_digest_that_the_registry_has_lost_is_refused(scene: Scene) -> None:
         images.refuse_lost(stack, release, None)
 
 
-def test_an_image_of_the_local_clouds_own_store_is_asked_for_there(scene: Scene) -> None:
+def test_an_image_of_the_local_cloud_is_looked_up_in_its_own_store(scene: Scene) -> None:
     stack = scene.stack(digest=DIGEST)
     text = stack.file.read_text().replace("http://127.0.0.1:8400", scene.at.address)
     document = yaml.safe_load(text)
@@ -202,7 +202,7 @@ def test_an_image_of_the_local_clouds_own_store_is_asked_for_there(scene: Scene)
     assert scene.at.asked[-1] == f"HEAD /_cloud/images/{DIGEST}?repository=app"
 
 
-def test_doctor_says_whether_it_is_built_and_by_what(scene: Scene) -> None:
+def test_doctor_shows_if_the_image_exists_and_which_builder_there_is(scene: Scene) -> None:
     def told() -> list[tuple[str, str]]:
         stack = scene.stack()
         import os
@@ -219,7 +219,7 @@ def test_doctor_says_whether_it_is_built_and_by_what(scene: Scene) -> None:
     assert [level for level, _ in told()] == ["fail"]
 
 
-def test_doctor_says_that_a_pinned_digest_is_not_there(scene: Scene) -> None:
+def test_doctor_reports_a_missing_pinned_digest(scene: Scene) -> None:
     stack = scene.stack(digest=DIGEST)
     (finding,) = doctor_image(stack, stack.settings(), {})
     assert (finding.level, finding.remedy.split()[:2]) == ("fail", ["docker", "push"])
@@ -238,12 +238,12 @@ def test_doctor_says_that_a_pinned_digest_is_not_there(scene: Scene) -> None:
         ),
     ],
 )
-def test_images_that_cannot_be_built_are_refused(image: dict[str, Any], sentence: str) -> None:
+def test_invalid_image_settings_are_refused(image: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         parse(changed("backend.image", image))
 
 
-def test_a_dockerfile_needs_a_checkout() -> None:
+def test_a_dockerfile_build_without_a_checkout_is_refused() -> None:
     section = {**values()["backend"], "image": {"repository": "a", "build": {}}}
     del section["path"]
     with pytest.raises(SettingsError, match=r"has an image\.build and needs the path of the checkout"):

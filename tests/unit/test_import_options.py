@@ -1,4 +1,4 @@
-"""Services made by hand and adopted: as the program declares them, as a run takes them over and lets them go."""
+"""Adopted resources: how they are declared, how a run imports them, and how the first release replaces them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> dict[str, pulumi.ResourceOptions]:
     return found
 
 
-def test_what_was_adopted_is_imported_protected_and_left_alone(taken: dict[str, pulumi.ResourceOptions]) -> None:
+def test_adopted_resources_are_imported_protected_and_not_changed(taken: dict[str, pulumi.ResourceOptions]) -> None:
     run = program.run(config(backend=APP, api=WORKER, web=WORKER))
     assert sorted(key.split()[0] for key in taken) == [
         f"{ACCOUNT}/oracle-net",
@@ -85,7 +85,7 @@ def test_what_was_adopted_is_imported_protected_and_left_alone(taken: dict[str, 
     assert not [each for each in run.resources if each.name == "backend-image"]
 
 
-def test_the_receipt_names_what_was_adopted() -> None:
+def test_the_receipt_names_the_adopted_versions() -> None:
     release = program.run(config(backend=APP, api=WORKER, web=WORKER)).outputs["release"]
     version = ADOPTED + WORKER["version"]
     assert release["backend"] == ADOPTED + APP["deployment"]
@@ -94,7 +94,7 @@ def test_the_receipt_names_what_was_adopted() -> None:
     assert (release["commits"]["backend"], release["commits"]["api"]) == ("", "")
 
 
-def test_what_was_adopted_needs_no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adopted_services_need_no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("components", "lifecycle", "sources"):
         (tmp_path / name).symlink_to(program.PROJECT / name)
@@ -103,7 +103,7 @@ def test_what_was_adopted_needs_no_sources(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("key", ["generation", "replacement"])
-def test_an_adopted_backend_is_released_before_it_is_replaced(key: str) -> None:
+def test_a_wipe_or_replacement_of_an_adopted_backend_is_refused(key: str) -> None:
     changed = config(backend=APP) | {f"oracle-net:{key}": "2"}
     values = {k.removeprefix("oracle-net:"): _opened(v) for k, v in changed.items() if "oracle-net:" in k}
     with pytest.raises(SettingsError, match=f"has {key}, but the backend was adopted and not released since") as caught:
@@ -113,13 +113,13 @@ def test_an_adopted_backend_is_released_before_it_is_replaced(key: str) -> None:
     )
 
 
-def test_a_domain_cannot_appear_while_its_worker_is_adopted() -> None:
+def test_a_domain_that_was_not_adopted_with_its_worker_is_refused() -> None:
     with pytest.raises(SettingsError, match="has a domain, or was adopted with one, but not both") as caught:
         settings(web={**WORKER, "domain": "domain-12345678"})
     assert caught.value.helps == (Fix(f"oracle adopt {STACK}", "to adopt it again"),)
 
 
-def test_the_api_goes_before_the_backend() -> None:
+def test_the_first_release_of_the_api_must_precede_the_backend() -> None:
     by_hand = settings(backend=APP, api=WORKER, web=WORKER, universe=WORKER)
     assert by_hand.adopted == ("backend", "api", "universe", "web")
     for services in (("backend",), ("backend", "api", "web", "universe")):
@@ -163,7 +163,7 @@ def preview(*events: dict[str, Any]) -> None:
     adoption_run.refuse_changes(Foretold(*events), settings().services)  # type: ignore[arg-type]
 
 
-def test_an_adoption_that_only_imports_is_begun() -> None:
+def test_an_adoption_that_only_imports_is_accepted() -> None:
     preview(*FINE)
     preview(*FINE, step("update", "backend-app", ["deploymentPerPage"]))
     preview(*FINE, step("update", "backend-ready", ["release"]))
@@ -187,7 +187,7 @@ def test_an_adoption_that_only_imports_is_begun() -> None:
         ),
     ],
 )
-def test_an_adoption_that_would_touch_what_runs_is_not_begun(event: dict[str, Any], words: str) -> None:
+def test_an_adoption_that_would_change_a_resource_is_refused(event: dict[str, Any], words: str) -> None:
     with pytest.raises(Refused, match=words):
         preview(*FINE, event)
 
@@ -198,12 +198,12 @@ def by_hand(deployment: str = "dep-12345678") -> dict[str, Any]:
     return {"id": "app-1", "spec": spec, "active_deployment": {"id": deployment, "phase": "ACTIVE", "spec": spec}}
 
 
-def test_an_app_made_by_hand_is_the_first_generation_so_that_its_data_is_carried() -> None:
+def test_an_app_made_by_hand_is_of_the_first_generation() -> None:
     assert Source.of(by_hand(), "pb").generation == 1
 
 
 @pytest.mark.parametrize("deployment, same", [("dep-12345678", True), ("another", False)])
-def test_what_was_adopted_is_known_by_its_deployment(deployment: str, same: bool) -> None:
+def test_an_adopted_release_is_recognized_by_its_deployment(deployment: str, same: bool) -> None:
     platform = FakeAppPlatform(FakeAccount({"app-1": by_hand(deployment)}))
     adopted = target("app-1", service="pb", release=f"{ADOPTED}dep-12345678")
     assert runs_declared_release(platform, adopted) is same

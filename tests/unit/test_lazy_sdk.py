@@ -1,4 +1,4 @@
-"""Entering an SDK lazily must make no difference but time."""
+"""The lazy import of an SDK changes only the time, never the result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def declared(how: str) -> tuple[list[object], int]:
 
 
 @pytest.mark.slow
-def test_the_program_declares_the_same_with_whole_packages() -> None:
+def test_the_program_declares_the_same_with_complete_imports() -> None:
     lazy, lazy_modules = declared("lazy")
     whole, whole_modules = declared("whole")
     for resource in [*lazy, *whole]:
@@ -44,7 +44,7 @@ def test_the_program_declares_the_same_with_whole_packages() -> None:
     assert lazy_modules < whole_modules - 100
 
 
-def test_a_file_of_another_form_is_imported_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_of_another_form_is_imported_completely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "odd_sdk"
     package.mkdir()
     (package / "__init__.py").write_text("WHOLE = True\nfrom ._inputs import *\n")
@@ -72,8 +72,8 @@ print(len(served), sorted({"pydantic", "settings", "pulumi_cloudflare", "pulumi_
 """
 
 
-def test_the_host_of_dynamic_providers_imports_neither_an_sdk_nor_the_settings() -> None:
-    """Each engine run starts one, and both cost it as much as all else that it imports."""
+def test_the_host_of_dynamic_providers_imports_no_sdk_and_no_settings() -> None:
+    """Each engine run starts one host, and each of these imports costs as much as all others together."""
     done = subprocess.run([sys.executable, "-c", HOST], cwd=PROJECT, capture_output=True, text=True, check=False)
     served, _, costly = done.stdout.partition(" ")
     assert int(served) > 4, done.stderr

@@ -1,4 +1,4 @@
-"""Where a state is, and who holds its lock there."""
+"""The place of a state, and the holder of its lock."""
 
 from __future__ import annotations
 
@@ -67,25 +67,25 @@ def store() -> Store:
         ("s3://s?endpoint=127.0.0.1:9000&disable_https=true", "s", "", "http://127.0.0.1:9000"),
     ],
 )  # fmt: skip
-def test_a_bucket_by_its_address(url: str, bucket: str, prefix: str, endpoint: str | None) -> None:
+def test_a_bucket_is_parsed_from_its_address(url: str, bucket: str, prefix: str, endpoint: str | None) -> None:
     found = bucket_at(url)
     assert found is not None
     assert (found.place.bucket, found.place.prefix, found.place.endpoint) == (bucket, prefix, endpoint)
 
 
 @pytest.mark.parametrize("url", ["", "file:///x", "https://api.pulumi.com", "s3://"])
-def test_what_is_no_bucket(url: str) -> None:
+def test_other_addresses_are_not_buckets(url: str) -> None:
     assert bucket_at(url) is None
 
 
-def test_a_folder_by_its_address() -> None:
+def test_a_folder_is_parsed_from_its_address() -> None:
     assert folder_at("file:///home/ada/my%20state") == Path("/home/ada/my state")
     assert folder_at("s3://states") is None
 
 
 @pytest.mark.parametrize("name", ["plain", "we#ird", "100%41", "a b", "what?", "caf\u00e9"])
-def test_the_local_state_is_found_below_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
-    """The engine reads an address, in which these are marks."""
+def test_the_local_state_is_found_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    """The engine reads an address, in which some of these characters are special."""
     folder = tmp_path / name
     folder.mkdir()
     (folder / "Pulumi.local.yaml").write_text(LOCAL.read_text())
@@ -96,7 +96,7 @@ def test_the_local_state_is_found_below_a_folder_of_any_name(name: str, tmp_path
     assert folder_at(url) == stack.state
 
 
-def test_the_stacks_own_locks_are_read_and_no_others() -> None:
+def test_only_the_locks_of_the_stack_are_read() -> None:
     (found,) = held_in(store(), "prod")  # type: ignore[arg-type]
     assert (found.pid, found.user, found.alive) == (DEAD, "ada", False)
 
@@ -110,14 +110,14 @@ def engine(stack: str) -> Engine:
     return made
 
 
-def test_a_dead_holders_lock_in_a_bucket_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_of_a_dead_process_in_a_bucket_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     held = store()
     monkeypatch.setattr(recover, "bucket_at", lambda _: held)
     assert recover.recover(engine("prod")) == [f"removed the lock of process {DEAD}, which is dead"]
     assert not held_in(held, "prod")  # type: ignore[arg-type]
 
 
-def test_another_machines_lock_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_of_another_machine_is_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     held = store()
     monkeypatch.setattr(recover, "bucket_at", lambda _: held)
     with refused(

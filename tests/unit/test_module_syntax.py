@@ -1,4 +1,4 @@
-"""Modules that the Workers runtime takes although the parser of `with_write_gate` finds errors in them.
+"""Modules that workerd accepts although the parser of `with_front` finds errors in them.
 
 tree-sitter-javascript decides by the next character alone whether a line break ends a statement or a class field (`[`,
 `/`, `(` and `*` go on), and takes a statement that begins with `using` for a declaration. Only the default export has
@@ -37,19 +37,19 @@ LINES = {
 
 
 @pytest.mark.parametrize("kind", LINES)
-def test_what_the_runtime_takes_gets_a_front(kind: str) -> None:
+def test_a_module_that_the_runtime_accepts_gets_a_front(kind: str) -> None:
     ours = LINES[kind] + EXPORT.replace("export default", f"const  {NAME}=")
     assert with_write_gate(LINES[kind] + EXPORT).removeprefix(WAY).startswith(ours)
 
 
-def test_an_exported_class_may_have_such_lines_itself() -> None:
+def test_an_exported_class_with_such_syntax_gets_a_front() -> None:
     module = 'const k = "x"\nexport default class {\n  #a\n  [k] = null\n  fetch() {}\n}\n'
     ours = module.replace("export default", f"const  {NAME}=").replace("fetch() {}\n}", "fetch() {}\n};")
     assert with_write_gate(module).removeprefix(WAY).startswith(ours)
 
 
-def test_these_are_modules() -> None:
-    """Node's engine is the runtime's."""
+def test_node_accepts_these_modules() -> None:
+    """Node and workerd have the same JavaScript engine."""
     for kind, lines in LINES.items():
         command = [str(locate().node), "--input-type=module", "--check", "-"]
         done = subprocess.run(command, input=lines + EXPORT, capture_output=True, text=True, check=False)
@@ -57,6 +57,6 @@ def test_these_are_modules() -> None:
 
 
 @pytest.mark.parametrize("module", ["const a = 1;\nconst b = {;\n", "function f(): Response {}\n"])
-def test_what_is_no_javascript_beside_the_export_is_left_to_the_runtime(module: str) -> None:
-    """It refuses the version when it loads it, with the line, and the version before goes on."""
+def test_a_syntax_error_outside_of_the_export_is_left_to_the_runtime(module: str) -> None:
+    """The runtime refuses the version when it loads it, with the line, and the former version goes on."""
     assert with_write_gate(module + EXPORT).startswith(f"{WAY}{module}")

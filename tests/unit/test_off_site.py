@@ -1,4 +1,4 @@
-"""A scheduled backup: none is taken where it would be gone with the machine that took it."""
+"""A scheduled backup is refused when it would be stored only on the machine that takes it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write(project: Path, backups: str) -> None:
 
 
 @pytest.mark.parametrize("backups", ["", "  oracle-net:backup:\n    store: folder:/srv/backups\n"])
-def test_a_folder_is_refused_before_anything_is_asked(project: Path, backups: str) -> None:
+def test_an_off_site_backup_to_a_folder_is_refused_at_once(project: Path, backups: str) -> None:
     write(project, backups)
     with refused(
         r"^The backups of prod are stored on the machine .*, so no backup was taken\. "
@@ -42,7 +42,7 @@ def test_a_folder_is_refused_before_anything_is_asked(project: Path, backups: st
         backup.backup("prod", off_site=False)
 
 
-def test_a_bucket_is_not(project: Path) -> None:
+def test_an_off_site_backup_to_a_bucket_is_accepted(project: Path) -> None:
     write(project, "  oracle-net:backup:\n    store: s3://backups/prod\n")
     with pytest.raises(Asked):
         backup.backup("prod", off_site=True)

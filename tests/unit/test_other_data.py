@@ -1,4 +1,4 @@
-"""A wipe or a restore that is asked for: what is previewed is what is carried out, and nothing else goes along."""
+"""A wipe, restore or restart: the update does exactly what the preview showed, and includes no other change."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Asked:
 WIPE = [step("backend-app", "replace", spec=""), step("api-script", "update", bindings="")]
 
 
-def test_the_preview_is_held_to_what_the_update_is_held_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preview_and_update_have_the_same_restrictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, lines = Asked(tmp_path, monkeypatch, WIPE), list[str]()
     asked.wipe(lines.extend)
     assert asked.kept["services"] == ["backend", "api", "universe", "web"]
@@ -86,9 +86,7 @@ def test_the_preview_is_held_to_what_the_update_is_held_to(tmp_path: Path, monke
     assert lines[-1] == "Not touched: universe, web."
 
 
-def test_the_stack_s_file_is_not_touched_before_somebody_agrees(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_stack_file_is_not_changed_before_the_confirmation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(tmp_path, monkeypatch, WIPE)
     before = asked.stack.file.read_bytes()
 
@@ -102,7 +100,7 @@ def test_the_stack_s_file_is_not_touched_before_somebody_agrees(
     assert not Runs(asked.stack.runs).list()
 
 
-def test_other_changes_of_the_api_do_not_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_changes_of_the_api_prevent_a_wipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = [*WIPE, step("api-script", "update", compatibilityFlags="")]
     asked = Asked(tmp_path, monkeypatch, other)
     with pytest.raises(CommandError, match=r"api has undeployed changes \(compatibilityFlags\)\.$") as caught:
@@ -124,14 +122,14 @@ def test_a_wipe_is_a_generation_of_its_own_unless_it_continues_one(
 
 
 @pytest.mark.parametrize("declared, wanted", [(3, "4"), (4, "4")])
-def test_a_restart_that_did_not_end_is_gone_on_with(declared: int, wanted: str) -> None:
+def test_an_unfinished_restart_is_continued(declared: int, wanted: str) -> None:
     engine = Mock(Engine)
     engine.export.return_value = STATE
     assert command._restarted(engine, settings(restart=declared)) == {"oracle-net:restart": wanted}
 
 
 @pytest.mark.parametrize("runs, on", [(1, "oracle wipe local"), (2, "pulumi up --stack local")])
-def test_what_to_type_after_a_break_depends_on_whether_the_traffic_has_moved(
+def test_the_advice_after_a_failure_depends_on_whether_the_traffic_moved(
     tmp_path: Path, runs: int, on: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Asked(tmp_path, monkeypatch, [])

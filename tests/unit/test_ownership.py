@@ -1,4 +1,4 @@
-"""Whose a thing is, and what may be done with what is not ours."""
+"""The owner of a resource, and what is refused for resources of another owner."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def args(type: str, name: str = "web-script", **inputs: Any) -> Any:
     return SimpleNamespace(type=type, name=name, urn=URN, id="id", new_inputs=inputs, old_inputs=inputs, old_outputs={})
 
 
-def test_the_owner_is_read_from_what_the_clouds_show() -> None:
+def test_the_owner_is_read_from_the_resource_itself() -> None:
     assert owner_of_app(app("a", "a", owner=OURS)["spec"]) == OURS
     assert owner_of_app(app("a", "a", owner=None)["spec"]) is None
     assert owner_of_app({"name": "a"}) is None
@@ -82,8 +82,8 @@ NAMES = Names(app="app", scripts={"web": "w", "api": "a"}, domains={"web": ("exa
         {"scripts": {"w-before": OURS}, "domains": {"example.org": "w-before"}},
     ],
 )
-def test_a_stack_is_made_where_nothing_is_anybody_elses(there: dict[str, Any]) -> None:
-    """A Worker with our mark was made by an update that was killed; its upload may be repeated."""
+def test_a_stack_is_created_where_no_name_is_taken(there: dict[str, Any]) -> None:
+    """A Worker of this stack was made by an interrupted update; its upload may be repeated."""
     refuse(FakeAccount.owned(**there))
 
 
@@ -119,7 +119,7 @@ def test_a_stack_is_made_where_nothing_is_anybody_elses(there: dict[str, Any]) -
         ),
     ],
 )  # fmt: skip
-def test_what_exists_and_is_not_ours_is_refused(there: dict[str, Any], words: str, command: str) -> None:
+def test_existing_resources_of_other_owners_are_refused(there: dict[str, Any], words: str, command: str) -> None:
     with pytest.raises(UserError) as caught:
         refuse(FakeAccount.owned(**there))
     said = advice.text(caught.value, "x", "")
@@ -127,7 +127,7 @@ def test_what_exists_and_is_not_ours_is_refused(there: dict[str, Any], words: st
     assert command in said
 
 
-def test_many_names_that_are_taken_are_one_sentence() -> None:
+def test_several_taken_names_are_reported_in_one_sentence() -> None:
     with pytest.raises(UserError) as caught:
         refuse(FakeAccount.owned(apps={"app": THEIRS}, scripts={"w": None}))
     assert f"The app app (of {THEIRS}), The Worker w (no owner)" in str(caught.value)
@@ -138,7 +138,7 @@ def test_many_names_that_are_taken_are_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("mark", [THEIRS, None])
-def test_a_worker_that_is_not_in_the_state_and_not_ours_is_not_uploaded_over(
+def test_a_worker_of_another_owner_is_not_uploaded_over(
     account: FakeAccount, state: list[dict[str, Any]], mark: str | None
 ) -> None:
     account.workers["w"] = worker("app", mark)
@@ -146,16 +146,14 @@ def test_a_worker_that_is_not_in_the_state_and_not_ours_is_not_uploaded_over(
         checks(account).create(args(SCRIPT, scriptName="w"))
 
 
-def test_a_worker_of_a_killed_update_is_uploaded_again(account: FakeAccount, state: list[dict[str, Any]]) -> None:
+def test_a_worker_of_an_interrupted_update_is_uploaded_again(account: FakeAccount, state: list[dict[str, Any]]) -> None:
     account.workers["w"] = worker(owner=OURS)
     checks(account).create(args(SCRIPT, scriptName="w"))
     checks(account).create(args(SCRIPT, scriptName="free"))
 
 
-def test_a_service_is_not_called_otherwise_while_its_script_stays(
-    account: FakeAccount, state: list[dict[str, Any]]
-) -> None:
-    """The engine deletes what is no longer declared at the end, and that is the Worker which it has just uploaded."""
+def test_a_renamed_service_cannot_take_over_its_own_script(account: FakeAccount, state: list[dict[str, Any]]) -> None:
+    """At its end the engine deletes the old resource, which would be the Worker that it has just uploaded."""
     account.workers["w"] = worker(owner=OURS)
     kind = URN.rpartition("::")[0]
     state.append({"urn": f"{kind}::universe-script", "outputs": {"scriptName": "w"}})
@@ -170,8 +168,8 @@ def test_a_service_is_not_called_otherwise_while_its_script_stays(
     checks(account).create(args(SCRIPT, scriptName="w"))
 
 
-def test_an_adopted_worker_of_files_gets_its_first_upload(account: FakeAccount, state: list[dict[str, Any]]) -> None:
-    """The engine has only read it, so its first release is a creation."""
+def test_an_adopted_site_gets_its_first_upload(account: FakeAccount, state: list[dict[str, Any]]) -> None:
+    """The engine has only read the Worker, so its first release is a creation."""
     account.workers["w"] = worker(owner=None)
     state.append({"urn": URN, "external": True, "outputs": {"scriptName": "w"}})
     checks(account).create(args(SCRIPT, scriptName="w"))
@@ -187,10 +185,10 @@ def test_an_adopted_worker_of_files_gets_its_first_upload(account: FakeAccount, 
     "leads_to, in_state, refused",
     [(None, False, False), ("w", False, False), ("o", False, True), ("o", True, False), ("theirs", True, True)],
 )
-def test_a_domain_is_not_moved_away_from_somebody_else(
+def test_a_domain_is_not_taken_from_another_owner(
     state: list[dict[str, Any]], leads_to: str | None, in_state: bool, refused: bool
 ) -> None:
-    """One that the state has, and that somebody has led to a Worker of nobody's, is drift, which an update repairs."""
+    """A domain that is in the state and leads to a Worker without an owner is drift, which an update repairs."""
     domains = {"example.org": leads_to} if leads_to else {}
     account = FakeAccount.owned(scripts={"w": OURS, "o": None, "theirs": THEIRS}, domains=domains)
     if in_state:
@@ -205,7 +203,7 @@ def test_a_domain_is_not_moved_away_from_somebody_else(
 
 @pytest.mark.parametrize("mark, refused", [(OURS, False), (None, False), (THEIRS, True)])
 @pytest.mark.parametrize("type", [SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT])
-def test_what_carries_another_stacks_mark_is_neither_updated_nor_deleted(
+def test_resources_of_another_stack_are_neither_updated_nor_deleted(
     account: FakeAccount, type: str, mark: str | None, refused: bool
 ) -> None:
     account.workers["w"] = worker("app", mark)
@@ -221,12 +219,12 @@ def test_what_carries_another_stacks_mark_is_neither_updated_nor_deleted(
         checks(account).change(asked)
 
 
-def test_what_is_gone_may_be_deleted(account: FakeAccount) -> None:
+def test_a_missing_resource_may_be_deleted(account: FakeAccount) -> None:
     for type in (SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT):
         checks(account).change(args(type, scriptName="w", hostname="example.org", service="w", checkId="id"))
 
 
-def test_a_refusal_is_a_sentence_of_the_update(account: FakeAccount) -> None:
+def test_a_refusal_is_an_error_of_the_run(account: FakeAccount) -> None:
     account.workers["w"] = worker(owner=THEIRS)
 
     async def called(asked: Any) -> None:
@@ -236,7 +234,7 @@ def test_a_refusal_is_a_sentence_of_the_update(account: FakeAccount) -> None:
         asyncio.run(called(args(SCRIPT, scriptName="w")))
 
 
-def test_another_stacks_worker_tells_nothing_of_our_traffic(account: FakeAccount) -> None:
+def test_a_worker_of_another_stack_does_not_decide_about_our_traffic(account: FakeAccount) -> None:
     traffic = Traffic(endpoint="c", account="a", script="w", url="u", owner=OURS)
     assert app_with_traffic(account.clouds, traffic) is None
     for mark in (OURS, None):
@@ -248,8 +246,8 @@ def test_another_stacks_worker_tells_nothing_of_our_traffic(account: FakeAccount
     assert caught.value.helps == (Fix("oracle doctor x", "to see which names are taken"),)
 
 
-def test_nobody_logs_in_to_another_stacks_app() -> None:
-    """Neither to carry its data, nor to freeze it, nor to make its admin."""
+def test_an_app_of_another_stack_is_not_logged_in_to() -> None:
+    """Neither to migrate its data nor to freeze it."""
     with FakePocketBase("old") as backend:
         account = FakeAccount({"id": app("id", "old", backend.url, owner=THEIRS)})
         platform = FakeAppPlatform(account)

@@ -1,4 +1,4 @@
-"""The program when only some services are deployed: what stays is not looked at, and told on as it runs."""
+"""The program when only some services are deployed: the others are pinned to what runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def keep(checkout: Path, monkeypatch: pytest.MonkeyPatch, kept: PinnedServices) 
     monkeypatch.setenv(PINNED_VARIABLE, str(path))
 
 
-def test_what_stays_is_told_on_as_it_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pinned_service_is_declared_as_it_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = from_file(LOCAL)
     before = read_sources(settings, checkout)
     keep(
@@ -52,7 +52,7 @@ def test_what_stays_is_told_on_as_it_runs(checkout: Path, monkeypatch: pytest.Mo
     }
 
 
-def test_what_stays_need_not_even_be_there(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pinned_service_needs_no_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = from_file(LOCAL)
     before = read_sources(settings, checkout)
     keep(checkout, monkeypatch, {"services": ["api", "web", "universe"], "release": before.release, "api": "what runs"})

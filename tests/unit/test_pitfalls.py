@@ -1,4 +1,4 @@
-"""docs/pitfalls.md names tests that exist, and no pitfall is without a test or a reason."""
+"""docs/pitfalls.md names existing tests, and each pitfall has a test or a reason why it has none."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def test_every_pitfall_has_a_test_that_exists_or_a_reason(row: list[str]) -> Non
         assert name in names_in(path), f"{path}::{name}"
 
 
-def test_no_pitfall_is_told_twice() -> None:
+def test_no_pitfall_is_listed_twice() -> None:
     told = [row[0] for row in rows()]
     assert len(set(told)) == len(told)
 
 
-def test_every_test_of_what_is_declared_is_on_the_page() -> None:
-    """Those were written for a pitfall each."""
+def test_every_test_of_declared_resources_is_on_the_page() -> None:
+    """Each of these tests was written for a pitfall."""
     named = {name for path, name in NAMED.findall(PAGE.read_text()) if path.endswith("test_providers.py")}
     assert names_in("tests/unit/test_providers.py") == named
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_of_the_page_are_valid() -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text())
     assert targets
     for target in targets:

@@ -1,4 +1,4 @@
-"""The choice of provider plugins: official where they can be had, and nothing half done where they cannot."""
+"""The choice of provider plugins: official ones if available, and no incomplete installation."""
 
 from __future__ import annotations
 
@@ -37,19 +37,21 @@ def kinds(stack: Stack) -> set[Plugins | None]:
     return {plugins._kind(stack, name) for name in NAMES}
 
 
-def test_official_plugins_are_preferred_where_they_can_be_had(stack: Stack) -> None:
+def test_official_plugins_are_preferred_when_available(stack: Stack) -> None:
     assert provide(stack, Plugins.auto) is Plugins.official
     assert kinds(stack) == {Plugins.official}
 
 
-def test_ours_are_used_where_one_cannot_be_had(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_plugins_are_used_when_one_official_plugin_is_unavailable(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAILS", "cloudflare")
     assert provide(stack, Plugins.auto) is Plugins.offline
     assert kinds(stack) == {Plugins.offline}
     assert provide(stack, Plugins.auto) is Plugins.offline
 
 
-def test_a_choice_that_cannot_be_had_changes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_choice_changes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILS", "cloudflare")
     provide(stack, Plugins.offline)
     with refused(
@@ -59,17 +61,17 @@ def test_a_choice_that_cannot_be_had_changes_nothing(stack: Stack, monkeypatch: 
     assert kinds(stack) == {Plugins.offline}
 
 
-def test_one_can_change_to_and_fro(stack: Stack) -> None:
+def test_the_choice_can_be_changed_back_and_forth(stack: Stack) -> None:
     for choice in (Plugins.offline, Plugins.official, Plugins.offline):
         assert provide(stack, choice) is choice
         assert kinds(stack) == {choice}
 
 
 @pytest.mark.parametrize("choice, forked", [(None, True), (Plugins.offline, True), (Plugins.official, False)], ids=str)
-def test_a_local_cloud_forks_plugins_unless_they_are_the_official_ones(
+def test_a_local_cloud_forks_plugins_unless_they_are_official(
     stack: Stack, choice: Plugins | None, forked: bool
 ) -> None:
-    """It is started before the first `oracle up` provides any, and may run for days."""
+    """It starts before the first `oracle up` installs any, and may run for days."""
     stack.file.write_bytes((PROJECT / "localcloud/stack.yaml").read_bytes())
     if choice:
         provide(stack, choice)

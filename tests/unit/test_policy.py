@@ -1,4 +1,4 @@
-"""What must hold for every resource of every stack as it is committed, whatever else changes.
+"""Rules for every resource of every committed stack.
 
 Every secret there is is configured, so that one in a wrong place shows.
 """
@@ -78,7 +78,7 @@ def test_no_secret_is_in_a_plain_binding(run: program.Run) -> None:
     assert {each["type"] for _, each in bindings(run)} <= BINDINGS
 
 
-def test_every_secret_of_the_api_is_bound_as_one(run: program.Run) -> None:
+def test_every_secret_of_the_api_is_a_secret_binding(run: program.Run) -> None:
     kinds = {each["name"]: each["type"] for script, each in bindings(run) if script == "api-script"}
     for name in ("POCKETBASE_URL", "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "GITHUB_TOKEN"):
         assert kinds[name] == "secret_text"
@@ -91,8 +91,8 @@ def test_no_secret_is_in_a_general_variable(run: program.Run) -> None:
     assert not [env["key"] for _, env in general if re.search("PASSWORD|TOKEN|SECRET|KEY", env["key"])]
 
 
-def test_secret_variables_are_the_apps_and_not_the_services(run: program.Run) -> None:
-    """After a refresh the provider knows ciphertext only; at the app's level it is told to look away."""
+def test_secret_variables_are_at_the_level_of_the_app(run: program.Run) -> None:
+    """After a refresh the provider knows only ciphertext; at the app's level it ignores the difference."""
     for app in run.of(APP):
         spec = program.plain(app.inputs["spec"])
         assert {env["type"] for env in spec["envs"]} == {"SECRET"}
@@ -122,7 +122,7 @@ def test_every_image_is_named_by_its_digest(run: program.Run) -> None:
             assert not {"git", "github", "gitlab", "dockerfilePath"} & set(service)
 
 
-def test_what_a_refresh_would_find_is_set_explicitly(run: program.Run) -> None:
+def test_settings_that_a_refresh_would_find_are_declared(run: program.Run) -> None:
     scripts = {resource.inputs["scriptName"] for resource in run.of(SCRIPT)}
     for script in run.of(SCRIPT):
         assert program.plain(script.inputs["observability"]) == {"enabled": True, "headSamplingRate": 1}
@@ -135,11 +135,11 @@ def test_what_a_refresh_would_find_is_set_explicitly(run: program.Run) -> None:
     assert all(isinstance(switch, bool) for switches in switched.values() for switch in switches)
 
 
-def test_nobody_but_the_stack_itself_is_published_on_previews(run: program.Run) -> None:
+def test_only_the_stack_enables_previews_of_its_workers(run: program.Run) -> None:
     assert not [each.name for each in run.of(SUBDOMAIN) if each.inputs["previewsEnabled"]]
 
 
-def test_names_are_within_the_clouds_limits(run: program.Run) -> None:
+def test_names_are_within_the_limits_of_the_clouds(run: program.Run) -> None:
     for app in run.of(APP):
         assert APP_NAME.fullmatch(program.plain(app.inputs["spec"])["name"])
     for script in run.of(SCRIPT):
@@ -147,14 +147,14 @@ def test_names_are_within_the_clouds_limits(run: program.Run) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_last_app_there_may_be_has_a_name_too(stack: str) -> None:
+def test_the_name_of_the_highest_possible_revision_is_valid(stack: str) -> None:
     found = settings.from_file(stack_file(stack))
     assert APP_NAME.fullmatch(app_name(found.backend.app_name, 999, 999))
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_stack_is_protected_by_its_configuration(stack: str) -> None:
-    """Everything that serves, and its watch; the app has a hook of its own, since each successor replaces it."""
+def test_protection_is_switched_by_configuration(stack: str) -> None:
+    """It covers everything that serves and its monitoring; the app has a hook, since each successor replaces it."""
     config = program.config_of(stack)
     for wanted in ("true", "false"):
         run = program.run(config | {"oracle-net:protect": wanted})
@@ -165,15 +165,15 @@ def test_a_stack_is_protected_by_its_configuration(stack: str) -> None:
         assert kept == (serving | watched | {"release-archive"} if wanted == "true" else set())
 
 
-def test_production_is_protected_and_nobody_has_left_it_unlocked() -> None:
+def test_production_is_protected_and_not_unlocked() -> None:
     found = settings.from_file(program.PROJECT / "Pulumi.prod.yaml")
     assert found.protect
     assert found.unlocked_until is None
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_same_configuration_is_the_same_network_under_any_name(stack: str) -> None:
-    """What differs between stacks is configuration, and the owner that everything carries."""
+def test_the_same_configuration_declares_the_same_network_in_every_stack(stack: str) -> None:
+    """Stacks differ in their configuration and in the owner of their resources."""
     first, second = (listed(program.run(program.config_of(stack), stack=name), name) for name in ("prod", "another"))
     assert first == second
 
@@ -194,8 +194,8 @@ def inputs(resource: program.Declared) -> dict[str, Any]:
     return found
 
 
-def test_nothing_names_a_stack() -> None:
-    """Neither asks which one it is, but for the owner in one place, nor compares anything with one's name."""
+def test_no_module_refers_to_a_stack_by_name() -> None:
+    """No module asks for the stack's name, except one for the owner, or compares anything with it."""
     read = [
         path
         for folder in ("settings", "components", "lifecycle", "sources")
@@ -211,8 +211,8 @@ def test_nothing_names_a_stack() -> None:
                 )
 
 
-def test_the_example_of_envrc_holds_every_variable_and_no_value() -> None:
-    """What the program, the engine and the commands read from a person's environment."""
+def test_the_envrc_example_lists_every_variable_without_a_value() -> None:
+    """The variables that the program, the engine and the commands read from the environment."""
     text = (program.PROJECT / ".envrc.example").read_text()
     named = dict(re.findall(r"^#? ?export ([A-Z_]+)=(\S*)", text, re.MULTILINE))
     for name in (
@@ -224,7 +224,7 @@ def test_the_example_of_envrc_holds_every_variable_and_no_value() -> None:
     assert "\n.envrc\n" in (program.PROJECT / ".gitignore").read_text()
 
 
-def test_the_page_of_secrets_knows_every_secret() -> None:
+def test_the_page_about_secrets_lists_every_secret() -> None:
     page = (program.PROJECT / "docs/how-to/secrets.md").read_text()
     for key in settings.SECRET_KEYS:
         assert f"oracle-net:{key}" in page

@@ -1,4 +1,4 @@
-"""Environments of pull requests: what is made of another stack's configuration, and which of them are swept."""
+"""Review environments: their configuration, derived from another stack, and their removal."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def settled(document: dict[str, Any], number: int, folder: Path) -> Any:
     return from_file(folder / "Pulumi.pr.yaml")
 
 
-def test_nothing_of_the_other_stack_that_is_its_own_comes_along(tmp_path: Path) -> None:
+def test_secrets_and_receipts_of_the_base_stack_are_not_copied(tmp_path: Path) -> None:
     made = settled(FULL, 7, tmp_path)
     assert (made.admin_password, made.github_token, made.backup_key, made.receipt, made.monitoring) == (None,) * 5
     assert (made.generation, made.replacement, made.restart, made.restore_from) == (1, 1, 0, None)
@@ -93,7 +93,7 @@ def test_nothing_of_the_other_stack_that_is_its_own_comes_along(tmp_path: Path) 
     assert made.backend.env == {"COLOUR": "blue"}
 
 
-def test_what_both_have_in_common_is_the_same(tmp_path: Path) -> None:
+def test_common_settings_are_the_same_as_in_the_base_stack(tmp_path: Path) -> None:
     made, prod = settled(FULL, 7, tmp_path), from_file(PROJECT / "Pulumi.prod.yaml")
     assert declared(FULL, 7)["config"]["cloudflare:baseUrl"] == "https://api.example/client/v4"
     assert (made.account_id, made.workers_url) == (prod.account_id, prod.workers_url)
@@ -102,13 +102,13 @@ def test_what_both_have_in_common_is_the_same(tmp_path: Path) -> None:
         assert (worker.path, worker.build) == (prod.workers[name].path, prod.workers[name].build)
 
 
-def test_the_other_stacks_document_stays_as_it_was() -> None:
+def test_the_base_stacks_document_is_not_changed() -> None:
     before = json.dumps(FULL)
     declared(FULL, 7)
     assert json.dumps(FULL) == before
 
 
-def test_names_fit_and_stay_apart() -> None:
+def test_names_are_short_enough_and_unique() -> None:
     rest = random.Random(7)
     alphabet = string.ascii_lowercase + string.digits + "-"
     for limit in (APP_LIMIT, SCRIPT_NAME_LIMIT):
@@ -125,15 +125,15 @@ def test_names_fit_and_stay_apart() -> None:
     assert named(7, "oracle-net-staging", SCRIPT_NAME_LIMIT) == "pr-7-oracle-net-staging"
 
 
-def test_the_engines_own_lines_of_the_file_stay_and_are_never_another_stacks() -> None:
+def test_the_engines_own_lines_come_only_from_the_environments_own_file() -> None:
     before = {"encryptionsalt": "v1:own", "secretsprovider": "passphrase", "config": {"old": 1}}
     made = yaml_text.load(text(FULL, 7, "Pulumi.prod.yaml", before))
     assert (made["encryptionsalt"], made["secretsprovider"]) == ("v1:own", "passphrase")
     assert "old" not in made["config"]
 
 
-def test_the_program_makes_of_it_what_it_makes_of_every_stack(tmp_path: Path) -> None:
-    """Under mocks: own names, a made password, nothing that outlives it."""
+def test_the_program_accepts_a_derived_configuration(tmp_path: Path) -> None:
+    """Under mocks: own names, a generated password, no protection."""
     staging = yaml_text.load(program.filled_in(yaml.safe_dump(STAGING)))["config"]
     made = declared({"config": staging | {"oracle-net:githubToken": SECURE}}, 7)["config"]
     run = program.run({key: value if isinstance(value, str) else json.dumps(value) for key, value in made.items()})
@@ -234,7 +234,7 @@ def tagged(hours: float) -> dict[str, str]:
     return {lifecycle.TAG: moment(hours)}
 
 
-def test_what_is_past_its_time_is_swept_and_nothing_else(base: Stack, state: State) -> None:
+def test_only_expired_environments_are_removed(base: Stack, state: State) -> None:
     state.stacks = {"staging": {}, "pr-1": tagged(-1), "pr-2": tagged(1), "prod": tagged(-9), "pr-x": tagged(-9)}
     lines: list[str] = []
     lifecycle.sweep(base, lines.append)
@@ -244,7 +244,7 @@ def test_what_is_past_its_time_is_swept_and_nothing_else(base: Stack, state: Sta
     assert "exists until" in lines[1]
 
 
-def test_one_that_fails_keeps_none_of_the_others(base: Stack, state: State) -> None:
+def test_a_failed_removal_does_not_stop_the_others(base: Stack, state: State) -> None:
     state.stacks = {"pr-1": tagged(-1), "pr-2": tagged(-1), "pr-3": tagged(-1)}
     state.broken = {"pr-1"}
     lines: list[str] = []
@@ -260,7 +260,9 @@ def test_one_that_fails_keeps_none_of_the_others(base: Stack, state: State) -> N
     assert len(lines) == 3
 
 
-def test_whatever_goes_wrong_with_one_the_others_go(base: Stack, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_does_not_stop_the_other_removals(
+    base: Stack, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state.stacks = {"pr-1": tagged(-1), "pr-2": tagged(-1)}
 
     def broken(engine: Any) -> None:
@@ -273,14 +275,14 @@ def test_whatever_goes_wrong_with_one_the_others_go(base: Stack, state: State, m
     assert state.destroyed == ["pr-2"]
 
 
-def test_one_that_never_got_its_time_ends_a_day_after_its_last_change(base: Stack, state: State) -> None:
+def test_an_environment_without_a_deadline_expires_after_a_day_of_no_change(base: Stack, state: State) -> None:
     state.stacks = {"pr-1": {}, "pr-2": {}, "pr-3": {lifecycle.TAG: "soon"}, "pr-4": {}}
     state.changed = {"pr-1": moment(-25), "pr-2": moment(-23), "pr-3": moment(-25)}
     lifecycle.sweep(base, lambda _: None)
     assert state.destroyed == ["pr-1", "pr-3", "pr-4"]
 
 
-def test_a_fresh_machine_takes_down_what_it_never_saw(base: Stack, state: State) -> None:
+def test_a_fresh_machine_removes_an_environment_it_never_saw(base: Stack, state: State) -> None:
     state.stacks = {"pr-7": tagged(-1)}
     leftover = base.project / ".oracle/reviews/pr-7"
     leftover.mkdir(parents=True)
@@ -290,7 +292,7 @@ def test_a_fresh_machine_takes_down_what_it_never_saw(base: Stack, state: State)
     assert not lifecycle.take_down(base, 7)
 
 
-def test_a_file_that_says_nothing_is_written_anew(base: Stack, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_stack_file_is_written_again(base: Stack, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     state.stacks = {"pr-7": {}}
     (base.project / "Pulumi.pr-7.yaml").write_text("encryptionsalt: v1:own\n")
     seen: list[str] = []
@@ -299,7 +301,7 @@ def test_a_file_that_says_nothing_is_written_anew(base: Stack, state: State, mon
     assert seen == ["pr-7-jellyfish-cadb5f"]
 
 
-def test_the_state_alone_is_destroyed_without_a_backup(base: Stack, state: State) -> None:
+def test_a_removal_destroys_the_state_without_a_backup(base: Stack, state: State) -> None:
     hooks = {"BeforeDelete": ["backup-before-delete"], "AfterCreate": ["after"]}
     state.stacks = {"pr-7": tagged(1)}
     state.exported = {"deployment": {"resources": [{"urn": "app", "resourceHooks": hooks}, {"urn": "other"}]}}
@@ -311,9 +313,7 @@ def test_the_state_alone_is_destroyed_without_a_backup(base: Stack, state: State
     assert len(state.imported) == 1
 
 
-def test_what_the_state_never_heard_of_goes_by_its_name_and_nothing_else(
-    base: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leftover_resources_are_deleted_only_by_their_exact_names(base: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     apps = ["pr-7-jellyfish-cadb5f-g1-r2", "pr-7-jellyfish", "pr-77-jellyfish-cadb5f", "jellyfish-app-staging"]
     scripts = ["pr-7-oracle-net-staging", "pr-7-other", "oracle-net-staging"]
     account = FakeAccount.owned(dict.fromkeys(apps), dict.fromkeys(scripts))
@@ -325,7 +325,7 @@ def test_what_the_state_never_heard_of_goes_by_its_name_and_nothing_else(
     assert account.calls == ["pr-7-oracle-net-staging: deleted", "DELETE /v2/apps/pr-7-jellyfish-cadb5f-g1-r2"]
 
 
-def test_a_file_with_another_stacks_names_deletes_nothing(base: Stack, state: State) -> None:
+def test_a_stack_file_with_names_of_another_stack_deletes_nothing(base: Stack, state: State) -> None:
     stack = lifecycle._write_file(base, 7)
     stack.file.write_text(stack.file.read_text().replace("pr-7-oracle-net-staging", "oracle-net-staging"))
     state.stacks = {"pr-7": {}}
@@ -341,7 +341,7 @@ def lock(hours: float) -> Lock:
     return Lock(Path("x"), 1, "runner", "runner", moment(hours))
 
 
-def test_a_lock_that_no_job_can_hold_any_more_is_freed(base: Stack, state: State) -> None:
+def test_only_a_lock_older_than_any_job_is_removed(base: Stack, state: State) -> None:
     state.stacks = {"pr-7": tagged(-1)}
     state.locks = [lock(-2)]
     lifecycle.take_down(base, 7)
@@ -354,12 +354,12 @@ def test_a_lock_that_no_job_can_hold_any_more_is_freed(base: Stack, state: State
 
 
 @pytest.mark.parametrize("words", [[], ["7", "--sweep"], ["--down"], ["--sweep", "--down"]])
-def test_what_is_meant_has_to_be_clear(words: list[str]) -> None:
+def test_an_ambiguous_command_line_is_refused(words: list[str]) -> None:
     with pytest.raises(CommandError, match=r"^Give either a pull request's number or --sweep\.$"):
         CliRunner().invoke(app, ["review", *words], catch_exceptions=False)
 
 
-def test_it_is_told_to_the_pull_request() -> None:
+def test_the_result_is_a_comment_on_the_pull_request() -> None:
     rows = [Row("web", "abc", "ok", "https://pr-7-web.example.workers.dev")]
     until = datetime(2026, 11, 23, 22, 5, tzinfo=UTC)
     lines = comment.deployed(rows, until)
@@ -368,7 +368,7 @@ def test_it_is_told_to_the_pull_request() -> None:
     assert "`pr-7`: No @\u200bbody | knows".replace("|", "\\|") in comment.failed(7, "No @body | knows", down=False)
 
 
-def test_a_failure_is_told_to_the_pull_request_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_a_comment_on_the_pull_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise CommandError("The build of api failed.", Remedy.BUILD)
 
@@ -379,7 +379,7 @@ def test_a_failure_is_told_to_the_pull_request_too(tmp_path: Path, monkeypatch: 
     assert "could not be created\n\n`pr-7`: The build of api failed. Fix: run 'oracle build --stack pr-7'." in text
 
 
-def test_stacks_at_one_address_share_an_account_and_no_name_decides(tmp_path: Path) -> None:
+def test_stacks_at_one_address_share_a_local_cloud(tmp_path: Path) -> None:
     def stack(name: str, port: int) -> Stack:
         made = Stack(name, tmp_path)
         made.file.write_text(f"config:\n  digitalocean:apiEndpoint: http://127.0.0.1:{port}\n")

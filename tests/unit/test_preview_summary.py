@@ -1,4 +1,4 @@
-"""What an update would do, as it is told to whoever reviews it."""
+"""The summary of a preview, as reviewers see it."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def reasons(*changes: Change, **config: Any) -> str:
         ((change("backend-app", "delete"),), {}, "The backend's app is deleted."),
     ],
 )
-def test_what_would_lose_data(changes: tuple[Change, ...], config: dict[str, Any], said: str) -> None:
+def test_a_change_that_loses_data_is_recognized(changes: tuple[Change, ...], config: dict[str, Any], said: str) -> None:
     assert reasons(*changes, **config) == said
 
 
-def test_each_resource_is_told_once() -> None:
+def test_each_resource_is_listed_once() -> None:
     plan = PlannedChange((*REPLACED, change("web-script"), change("a", "create"), change("z", "delete")))
     assert list(preview_summary._changes(plan)) == [
         ("a", "create"),
@@ -63,11 +63,11 @@ def found(**changed: Any) -> Forecast:
     return Forecast(**{**known, **changed})
 
 
-def test_a_quiet_forecast() -> None:
+def test_a_preview_without_changes_is_one_line() -> None:
     assert preview_markdown.markdown(found()) == "### `prod`: nothing changes\n\n- web: changes.\n"
 
 
-def test_a_forecast_that_loses_data_says_so_first() -> None:
+def test_a_loss_of_data_is_at_the_top() -> None:
     changes = (("web", "update"), ("api", "update"), ("app", "replace"))
     text = preview_markdown.markdown(found(loss="A wipe.\n12 <posts>", cost="$5.00 becomes $7.00.", changes=changes))
     assert text == (
@@ -82,11 +82,11 @@ def test_a_forecast_that_loses_data_says_so_first() -> None:
     )
 
 
-def test_nothing_in_a_forecast_is_markup_or_mentions_anybody() -> None:
+def test_markup_and_mentions_are_escaped() -> None:
     text = preview_markdown.markdown(found(words=("a | `b` <img> @somebody",), changes=(("x|y", "update"),)))
     assert "- a \\| 'b' &lt;img> @\u200bsomebody" in text
     assert "| x\\|y | updated |" in text
 
 
-def test_a_forecast_that_failed() -> None:
+def test_a_failed_preview_is_reported() -> None:
     assert preview_markdown.failure("prod", "No <token>.\nnext") == "### `prod`: no preview\n\nNo &lt;token>. next\n"

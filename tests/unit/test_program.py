@@ -1,4 +1,4 @@
-"""The whole program under mocks, for each stack as it is committed: what it declares, and what it must never do."""
+"""The whole program under mocks, for each committed stack: the resources that it declares."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def bindings(run: program.Run, service: str) -> dict[str, tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_every_stack_declares_the_same_picture(stack: str) -> None:
+def test_every_stack_declares_the_same_resources(stack: str) -> None:
     run = declared(stack)
     assert {*run.outputs} == {*stack_outputs.OUTPUTS, "backendUrl", "apiUrl", "webUrl", "universeUrl"}
     assert [resource.name for resource in run.of(APP)] == ["backend-app"]
@@ -86,13 +86,13 @@ def test_the_api_gets_the_backend_by_secret_bindings(stack: str) -> None:
     assert found["PB_ADMIN_PASSWORD"][1] == program.MADE_PASSWORD
 
 
-def test_a_github_token_is_one_more_secret_binding() -> None:
+def test_a_github_token_is_an_additional_secret_binding() -> None:
     config = program.config_of("local") | {"oracle-net:githubToken": "planted-token"}
     found = bindings(program.run(config, ["oracle-net:githubToken"]), "api")
     assert found["GITHUB_TOKEN"] == ("secret_text", "planted-token")
 
 
-def test_the_backends_own_secrets_are_the_apps_secret_variables() -> None:
+def test_secrets_of_the_backend_are_secret_variables_of_the_app() -> None:
     config = program.config_of("local") | {"oracle-net:backendSecrets": json.dumps({"REPLICA_KEY": "planted-key"})}
     run = program.run(config, ["oracle-net:backendSecrets"])
     spec = program.plain(run.one("backend-app").inputs["spec"])
@@ -109,7 +109,7 @@ def test_an_app_knows_its_own_name() -> None:
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
-def test_a_template_that_nobody_has_filled_in_is_refused(stack: str) -> None:
+def test_an_unfilled_template_is_refused(stack: str) -> None:
     document = yaml.safe_load(stack_file(stack).read_text())["config"]
     config = {key: json.dumps(each) if isinstance(each, dict) else str(each) for key, each in document.items()}
     with pytest.raises(pulumi.RunError) as caught:
@@ -122,7 +122,7 @@ def test_a_template_that_nobody_has_filled_in_is_refused(stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_everything_that_can_carry_its_owner_does(stack: str) -> None:
+def test_every_resource_that_can_have_an_owner_has_one(stack: str) -> None:
     run = program.run(program.config_of(stack), stack=stack)
     owner = f"organization/oracle-net/{stack}"
     for script in run.of(SCRIPT):
@@ -142,7 +142,7 @@ def test_everything_that_can_carry_its_owner_does(stack: str) -> None:
         assert all(alert.inputs["name"].startswith(f"{owner} ") for alert in run.of(ALERT))
 
 
-def test_front_ends_get_the_apis_address_at_run_time() -> None:
+def test_sites_get_the_address_of_the_api_as_a_binding() -> None:
     run = declared("prod")
     for service in ("web", "universe"):
         assert bindings(run, service)["API_URL"] == ("plain_text", "https://api.oraclenet.org")
@@ -151,21 +151,21 @@ def test_front_ends_get_the_apis_address_at_run_time() -> None:
         assert not Path(assets["directory"]).is_absolute()
 
 
-def test_rules_travel_as_configuration_and_not_as_files(checkouts: Path) -> None:
+def test_rule_files_are_declared_as_configuration(checkouts: Path) -> None:
     assets = program.plain(program.run(program.config_of("prod")).one("web-script").inputs["assets"])
     assert assets["config"]["headers"] == "/*\n  X-Frame-Options: DENY\n"
     staged = sorted(path.name for path in (checkouts / assets["directory"]).iterdir())
     assert staged == ["index.html"]
 
 
-def test_content_types_travel_as_rules_before_the_sites_own(checkouts: Path) -> None:
+def test_content_types_are_added_before_the_sites_own_rules(checkouts: Path) -> None:
     write(checkouts.parent / "oracle-net-web" / "dist" / "favicon.ico", "icon")
     assets = program.plain(program.run(program.config_of("prod")).one("web-script").inputs["assets"])
     kind = "  ! Content-Type\n  Content-Type: image/vnd.microsoft.icon\n"
     assert assets["config"]["headers"] == f"/favicon.ico\n{kind}/*\n  X-Frame-Options: DENY\n"
 
 
-def test_what_is_left_out_of_a_site_unasked_is_said(checkouts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_left_out_of_a_site_are_reported(checkouts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "info", said.append)
     write(checkouts.parent / "oracle-net-web" / "dist" / ".DS_Store", "x")
@@ -180,7 +180,7 @@ def test_what_is_left_out_of_a_site_unasked_is_said(checkouts: Path, monkeypatch
         ("oracle-universe-api/dist/worker.js", "oracle-universe-api/dist/worker.js is a named pipe"),
     ],
 )
-def test_what_cannot_be_deployed_is_one_sentence(checkouts: Path, place: str, sentence: str) -> None:
+def test_a_file_that_cannot_be_deployed_is_one_sentence(checkouts: Path, place: str, sentence: str) -> None:
     (checkouts.parent / place).unlink(missing_ok=True)
     os.mkfifo(checkouts.parent / place)
     with pytest.raises(pulumi.RunError) as caught:
@@ -189,7 +189,7 @@ def test_what_cannot_be_deployed_is_one_sentence(checkouts: Path, place: str, se
     assert "\n" not in str(caught.value)
 
 
-def test_production_domains() -> None:
+def test_production_has_its_own_domains() -> None:
     run = declared("prod")
     assert {domain.inputs["hostname"]: domain.inputs["service"] for domain in run.of(DOMAIN)} == {
         "api.oraclenet.org": "oracle-universe-api",
@@ -208,7 +208,7 @@ def test_workers_dev_is_switched_by_configuration() -> None:
     assert run.one("web-subdomain").inputs["enabled"] is True
 
 
-def test_a_later_generation_stands_beside_the_first() -> None:
+def test_a_later_generation_has_its_own_app_name() -> None:
     run = program.run({**program.config_of("prod"), "oracle-net:generation": "12"})
     assert program.plain(run.one("backend-app").inputs["spec"])["name"] == "jellyfish-app-g12"
     assert run.outputs["generation"] == 12
@@ -221,7 +221,7 @@ def test_monitoring_is_switched_by_configuration() -> None:
     assert not program.run(config).declares(CHECK)
 
 
-def test_a_chosen_password_is_used_and_no_other_is_made() -> None:
+def test_a_configured_password_is_used_and_none_is_generated() -> None:
     config = program.config_of("local") | {"oracle-net:adminPassword": "planted-password"}
     run = program.run(config, ["oracle-net:adminPassword"])
     made = run.of("random:index/randomPassword:RandomPassword")
@@ -229,12 +229,12 @@ def test_a_chosen_password_is_used_and_no_other_is_made() -> None:
     assert bindings(run, "api")["PB_ADMIN_PASSWORD"] == ("secret_text", "planted-password")
 
 
-def test_raising_the_passwords_version_makes_another() -> None:
+def test_a_higher_password_version_generates_a_new_password() -> None:
     config = program.config_of("local") | {"oracle-net:adminPasswordVersion": "2"}
     assert program.run(config).one("admin-password").inputs["keepers"] == {"version": "2"}
 
 
-def test_the_receipt_names_every_byte() -> None:
+def test_the_receipt_names_every_digest() -> None:
     release = declared("local").outputs["release"]
     assert release["backend"].startswith("sha256:")
     assert set(release["workers"]) == {"api", "web", "universe"}
@@ -242,7 +242,7 @@ def test_the_receipt_names_every_byte() -> None:
     assert set(release["commits"]) == {"backend", "api", "web", "universe"}
 
 
-def test_one_changed_source_changes_one_entry_of_the_receipt(checkouts: Path) -> None:
+def test_one_changed_source_changes_one_digest_of_the_receipt(checkouts: Path) -> None:
     before = program.run(program.config_of("prod")).outputs["release"]
     write(checkouts.parent / "oracle-net-web" / "dist" / "index.html", "<title>changed</title>\n")
     after = program.run(program.config_of("prod")).outputs["release"]
@@ -291,7 +291,7 @@ def test_a_missing_image_is_one_sentence(checkouts: Path) -> None:
     ],
     ids=["asset", "script"],
 )
-def test_what_is_over_a_limit_is_one_sentence(checkouts: Path, name: str, content: bytes, sentence: str) -> None:
+def test_a_file_over_a_limit_is_one_sentence(checkouts: Path, name: str, content: bytes, sentence: str) -> None:
     (local_services(checkouts) / name).write_bytes(content)
     fix = r"Fix: reduce its size, then run `oracle build --stack unit`\.$"
     with pytest.raises(pulumi.RunError, match=rf"^{sentence}\. {fix}"):
@@ -306,7 +306,7 @@ def local_services(checkouts: Path) -> Path:
     return services
 
 
-def test_bad_configuration_is_a_run_error() -> None:
+def test_an_invalid_configuration_is_a_run_error() -> None:
     with pytest.raises(pulumi.RunError, match="oracle-net:generation should be greater than or equal to 1"):
         program.run({**program.config_of("local"), "oracle-net:generation": "0"})
 

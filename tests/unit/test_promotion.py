@@ -1,4 +1,4 @@
-"""What may be promoted and what is gone back to; and the stack's file, which a failed update leaves as it was."""
+"""The checks of a promotion and of a rollback; the stack's file is restored after a failed update."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def status(*findings: tuple[str, Level], notes: tuple[str, ...] = ()) -> Status:
     )
 
 
-def test_only_what_is_healthy_is_promoted() -> None:
+def test_only_a_healthy_stack_is_promoted() -> None:
     promotion_checks.refuse_unhealthy(status())
     promotion_checks.refuse_unhealthy(status(("backups", "degraded")))
     with refused(
@@ -67,8 +67,8 @@ def test_only_what_is_healthy_is_promoted() -> None:
         promotion_checks.refuse_unhealthy(status(notes=("An update is at work",)))
 
 
-def test_what_runs_is_promoted_whatever_the_checkouts_and_the_file_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No preview is made: it would look at files that nobody has deployed."""
+def test_promotion_takes_the_running_release_without_a_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preview would read files that nobody has deployed."""
     engine = Mock()
     engine.stack.name = "staging"
     engine.outputs.return_value = SimpleNamespace(release=release(A))
@@ -79,7 +79,7 @@ def test_what_runs_is_promoted_whatever_the_checkouts_and_the_file_hold(monkeypa
     engine.recorded.assert_not_called()
 
 
-def test_stacks_that_cannot_be_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_of_stacks_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("local", "staging", "prod"):
         (tmp_path / f"Pulumi.{name}.yaml").write_text(stack_file(name).read_text())
     monkeypatch.setattr(Stack.__init__, "__defaults__", (tmp_path,))
@@ -94,7 +94,7 @@ def test_stacks_that_cannot_be_promoted(tmp_path: Path, monkeypatch: pytest.Monk
         promotion.refuse_other_kind(*promotion.distinct("local", "prod"))
 
 
-def test_files_of_no_commit_are_said() -> None:
+def test_uncommitted_sources_of_a_release_are_reported() -> None:
     said = list(promotion.notes(release(A, {"api": f"{'1' * 40}-dirty", "web": "2" * 40})))
     assert said[0] == "Attention: api was built from files that are in no commit (after 1111111)."
     assert "web aaaaaaaaaaaa (commit 2222222)" in said[1]
@@ -105,7 +105,7 @@ def ran(day: int, digest: str) -> DeployedRelease:
     return DeployedRelease(at=at, who="ada", release=dict(release(digest)), packed=True, app="app", app_id="app-1")
 
 
-def test_gone_back_to_is_the_newest_other_release() -> None:
+def test_rollback_chooses_the_newest_other_release() -> None:
     found = [ran(4, A), ran(3, A), ran(2, B), ran(1, "c" * 64)]
     assert rollback.chosen(found, release(A), "", "prod") == found[2]
     assert rollback.chosen(found, release("d" * 64), "", "prod") == found[0]  # an update that has not got there
@@ -146,7 +146,7 @@ def warned(stack_backups: StoredBackups, back_to: str, app_id: str = "app-2") ->
     return said
 
 
-def test_the_data_made_since_is_told_in_numbers() -> None:
+def test_the_data_written_since_the_release_is_shown_in_numbers() -> None:
     carried = {"humans": 2, "posts": 5}
     assert warned(StoredBackups({"humans": 3, "posts": 9, "_superusers": 1}, carried), A) == (
         "Attention: since this release began (2026-01-01T10:11Z) 1 humans, 4 posts more. All data is migrated to "
@@ -211,7 +211,7 @@ def run(stack: Stack) -> Run:
         (["backend-app"], True, False),
     ],
 )
-def test_the_file_is_put_back_unless_something_has_changed(
+def test_the_stack_file_is_restored_unless_the_update_changed_something(
     stack: Stack, run: Run, steps: list[str], interrupted: bool, put_back: bool
 ) -> None:
     engine = Engine(stack, Finished(1, "It is refused"))
@@ -240,7 +240,7 @@ def stack_backups(project: Path, name: str) -> Any:
     )
 
 
-def test_bytes_that_are_not_kept_stop_everything(tmp_path: Path) -> None:
+def test_missing_bytes_prevent_a_promotion(tmp_path: Path) -> None:
     module = "module text"
     digest = hashlib.sha256(module.encode()).hexdigest()
     wanted = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={"web": B}, commits={})
@@ -263,7 +263,7 @@ def test_bytes_that_are_not_kept_stop_everything(tmp_path: Path) -> None:
     assert ReleaseStore(prod.store, owner("prod")).lacks([item]) == []
 
 
-def test_a_stack_with_a_receipt_is_not_deployed_from_the_checkouts(tmp_path: Path) -> None:
+def test_a_stack_with_a_receipt_is_not_deployed_from_checkouts(tmp_path: Path) -> None:
     from cli.deploy.deploy import refuse_receipt
     from cli.releases import receipts
 

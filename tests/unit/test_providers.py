@@ -1,4 +1,4 @@
-"""What the program declares so that it does not fall into what the engine and the providers do; see docs/pitfalls.md.
+"""Declarations that avoid known pitfalls of the engine and the providers; see docs/pitfalls.md.
 
 The whole program runs under mocks, with everything switched on that a stack may have; looked at is what it registers.
 """
@@ -75,27 +75,27 @@ def leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def test_every_update_looks_at_the_clouds_first() -> None:
-    """Neither a refused update of the app nor what somebody deleted by hand is seen without it."""
+def test_every_update_refreshes_first() -> None:
+    """A refused update of the app and manual deletions are invisible without a refresh."""
     project = yaml.safe_load((program.PROJECT / "Pulumi.yaml").read_text())
     assert project["options"]["refresh"] == "always"
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_secrets_that_come_back_encrypted_are_not_compared(stack: str) -> None:
+def test_encrypted_variables_are_not_compared(stack: str) -> None:
     requests = declared(stack).requests
     assert "spec.envs" in asked(requests, "backend-app").ignoreChanges
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_alerts_that_a_refresh_found_are_not_compared(stack: str) -> None:
-    """One from the dashboard would make the next update a deployment."""
+def test_alerts_found_by_a_refresh_are_not_compared(stack: str) -> None:
+    """An alert from the dashboard would make the next update a deployment."""
     requests = declared(stack).requests
     ignored = list(asked(requests, "backend-app").ignoreChanges)
     assert ignored == ["spec.envs", "spec.alerts", "spec.services[0].alerts"]
 
 
-def test_another_name_is_another_app_and_no_renaming() -> None:
+def test_a_changed_app_name_replaces_the_app() -> None:
     requests = declared(generation="3").requests
     app = asked(requests, "backend-app")
     assert list(app.replaceOnChanges) == ["spec.name"]
@@ -103,22 +103,22 @@ def test_another_name_is_another_app_and_no_renaming() -> None:
     assert not app.deleteBeforeReplace
 
 
-def test_a_deployment_that_never_ends_is_given_up() -> None:
-    """The provider waits for steps and not for the phase: a cancelled deployment is waited for until the time is up."""
+def test_the_creation_of_an_app_has_a_timeout() -> None:
+    """The provider waits for steps and not for the phase, so a cancelled deployment would use up the time."""
     requests = declared().requests
     assert asked(requests, "backend-app").customTimeouts.create == "30m"
 
 
-def test_the_hook_that_keeps_the_data_has_a_name() -> None:
-    """By which an engine finds it that has only the state; a plain function is refused there."""
+def test_the_delete_guard_is_a_hook_with_a_name() -> None:
+    """An engine that has only the state finds the hook by its name; it refuses a plain function."""
     requests = declared().requests
     hooks = asked(requests, "backend-app").hooks
     assert list(hooks.before_delete) == ["backup-before-delete"]
     assert list(hooks.on_error) == ["backend-failed"]
 
 
-def test_what_the_clouds_know_by_a_name_is_looked_at_before_it_is_touched() -> None:
-    """In previews too; and by hooks with names, which an engine finds that deletes what is declared no more."""
+def test_resources_are_checked_by_name_before_they_are_changed() -> None:
+    """Also in previews; by their names the engine finds the hooks of resources that are no longer declared."""
     requests = declared("prod", monitoring=json.dumps({"emails": ["ada@example.org"]})).requests
     for request in requests:
         if request.type in (SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT):
@@ -129,15 +129,15 @@ def test_what_the_clouds_know_by_a_name_is_looked_at_before_it_is_touched() -> N
     assert next(iter(asked(requests, "backend-app").hooks.before_create)) == "backend-before-create"
 
 
-def test_no_worker_is_touched_before_the_gate() -> None:
+def test_workers_depend_on_the_generation_gate() -> None:
     requests = declared().requests
     for service in ("web", "universe"):
         depends = {each.rpartition("::")[2] for each in asked(requests, f"{service}-script").dependencies}
         assert "backend-generation" in depends
 
 
-def test_a_failed_hook_is_not_all_that_stands_before_the_traffic() -> None:
-    """The engine takes the app for made after a failed hook; what proves the admin is asked again at each update."""
+def test_the_traffic_depends_on_more_than_a_hook_of_the_app() -> None:
+    """After a failed hook the engine counts the app as created; "backend ready" checks the admin at each update."""
     requests = declared().requests
     assert [each for each in asked(requests, "api-script").dependencies if each.endswith("::backend-ready")]
     ready = [each.rpartition("::")[2] for each in asked(requests, "backend-ready").dependencies]
@@ -148,8 +148,8 @@ RESOURCES = {"backend_disk", "durable_object_migrations"}
 """Modules of lifecycle/ that declare a resource or read one of the SDKs' types; no hook runs in them."""
 
 
-def test_hooks_make_no_resource() -> None:
-    """The engine hangs when one does."""
+def test_hooks_declare_no_resource() -> None:
+    """The engine hangs when a hook does."""
     modules = [*(program.PROJECT / "lifecycle").glob("*.py")]
     assert modules
     for module in modules:
@@ -162,8 +162,8 @@ def test_hooks_make_no_resource() -> None:
         assert not {"pulumi.ComponentResource", "pulumi.CustomResource", "Resource"} & called
 
 
-def test_no_code_and_no_token_of_ours_is_pickled_into_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A provider is pickled by its class's name, so that another release of its code is no change."""
+def test_pickled_providers_contain_no_code_and_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider is pickled by the name of its class, so that new code of it is no change."""
     for name in ("DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN"):
         monkeypatch.setenv(name, "planted-token-of-a-laptop")
     requests = declared_anew().requests
@@ -176,8 +176,8 @@ def test_no_code_and_no_token_of_ours_is_pickled_into_the_state(monkeypatch: pyt
         assert "planted-token" not in str(request)
 
 
-def test_passwords_of_our_own_resources_are_secret_in_the_state() -> None:
-    """The engine marks no output of a dynamic provider by itself."""
+def test_passwords_of_dynamic_resources_are_secret_in_the_state() -> None:
+    """The engine marks no output of a dynamic provider as secret on its own."""
     requests = declared().requests
     marked = {each.name: set(each.additionalSecretOutputs) for each in requests if each.type.startswith(OURS)}
     assert "password" in marked["backend-data"] & marked["backend-ready"]
@@ -185,8 +185,8 @@ def test_passwords_of_our_own_resources_are_secret_in_the_state() -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_nothing_is_declared_that_could_not_be_taken_away_again(stack: str) -> None:
-    """The provider sees no removal of domains, ingress, features, ports."""
+def test_only_removable_parts_of_an_app_are_declared(stack: str) -> None:
+    """The provider does not see the removal of domains, ingress, features and ports."""
     [app] = declared(stack).of(APP)
     spec = program.plain(app.inputs["spec"])
     assert set(app.inputs) == {"spec"}
@@ -198,19 +198,19 @@ def test_nothing_is_declared_that_could_not_be_taken_away_again(stack: str) -> N
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_no_value_is_declared_that_vanishes_on_its_way(stack: str) -> None:
-    """False, 0 and empty text are left out of the request, and then differ from what comes back."""
+def test_no_empty_value_is_declared_for_the_app(stack: str) -> None:
+    """False, 0 and empty text are left out of the request, and then differ from the answer."""
     [app] = declared(stack).of(APP)
     spec = program.plain(app.inputs["spec"])
     assert all(leaves(spec)), [key for key, value in spec.items() if not all(leaves(value))]
 
 
-def test_nothing_hangs_on_what_an_update_of_the_app_foretells_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its address and its deployment keep their old values in a preview; a new app has others."""
+def test_no_resource_depends_on_wrongly_previewed_outputs_of_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address and deployment keep their old values in a preview; a new app has others."""
     poisoned(monkeypatch, APP, ("liveUrl", "liveDomain", "defaultIngress", "activeDeploymentId"))
 
 
-def test_nothing_hangs_on_what_any_change_of_a_worker_makes_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_resource_depends_on_outputs_that_a_worker_change_makes_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned(monkeypatch, SCRIPT, UNKNOWN_AFTER_ANY_CHANGE)
 
 
@@ -230,7 +230,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, token: str, keys: tuple[str, ...])
     assert "poison" not in json.dumps(run.outputs, default=str)
 
 
-def test_two_switches_of_one_account_share_an_id_and_nothing_hangs_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_resource_depends_on_the_id_of_a_workers_dev_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     before = declared()
     made = program.Run.new_resource
 
@@ -245,25 +245,23 @@ def test_two_switches_of_one_account_share_an_id_and_nothing_hangs_on_it(monkeyp
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_no_kind_of_resource_is_declared_that_the_provider_only_seems_to_manage(stack: str) -> None:
-    """Versions and deployments of Workers cannot be deleted, and read their own id; a bucket with data cannot go."""
+def test_only_resources_that_the_provider_really_manages_are_declared(stack: str) -> None:
+    """Versions and deployments of Workers cannot be deleted or read; a bucket with data cannot be deleted."""
     kinds = {each.type for each in declared(stack).resources if ":index/" in each.type}
     assert kinds <= {APP, SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT, PASSWORD}
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_worker_is_one_text_with_its_modules_name(stack: str) -> None:
-    """Content from a file wants its digest beside it; a module without a name is taken for an old kind of script; and
-    a Worker of files alone is never quiet after a refresh.
-    """
+def test_a_worker_is_declared_as_text_with_a_module_name(stack: str) -> None:
+    """The provider mistakes a module without a name for an old script, and never ends to update a site without code."""
     for script in declared(stack).of(SCRIPT):
         assert script.inputs["content"]
         assert script.inputs["mainModule"] == "worker.js"
         assert not {"contentFile", "contentSha256", "contentType", "keepBindings", "placement"} & set(script.inputs)
 
 
-def test_a_flag_that_is_taken_back_is_seen() -> None:
-    """The provider sees no removal of the list, so that it is always there."""
+def test_removed_compatibility_flags_are_seen() -> None:
+    """The provider does not see the removal of the list, so it is always declared."""
     module = json.loads(config()["oracle-net:workers"])["api"]
     for flags in (["nodejs_compat"], []):
         run = declared(workers=workers(api={**module, "compatibilityFlags": flags}))
@@ -271,47 +269,47 @@ def test_a_flag_that_is_taken_back_is_seen() -> None:
         assert run.one("web-script").inputs["compatibilityFlags"] == ["global_fetch_strictly_public"]
 
 
-def test_a_site_reaches_an_api_on_workers_dev_whatever_flags_it_has() -> None:
-    """Else Cloudflare answers with error 1042 (workers-sdk#11215)."""
+def test_a_site_always_has_the_flag_to_reach_an_api_on_workers_dev() -> None:
+    """Cloudflare answers with error 1042 otherwise (workers-sdk#11215)."""
     site = json.loads(config()["oracle-net:workers"])["web"]
     for flags in (["nodejs_compat"], ["global_fetch_strictly_public"]):
         found = declared(workers=workers(web={**site, "compatibilityFlags": flags})).one("web-script")
         assert found.inputs["compatibilityFlags"] == list(dict.fromkeys([*flags, "global_fetch_strictly_public"]))
 
 
-def test_what_runs_before_the_files_is_a_list_from_the_start() -> None:
-    """From true to a list the provider cannot compare."""
+def test_run_worker_first_is_always_a_list() -> None:
+    """The provider cannot compare true with a list."""
     for name in ("web", "universe"):
         assets = program.plain(declared().one(f"{name}-script").inputs["assets"])
         assert assets["config"]["runWorkerFirst"] == RUN_TIME_PATHS
         assert not Path(assets["directory"]).is_absolute()  # it is compared, and another laptop has another home
 
 
-def test_no_worker_is_bound_to_another() -> None:
-    """One that others are bound to cannot be deleted."""
+def test_no_worker_is_bound_to_another_worker() -> None:
+    """A Worker that others are bound to cannot be deleted."""
     for script in declared().of(SCRIPT):
         bound = {each["type"] for each in program.plain(script.inputs["bindings"])}
         assert bound <= {"assets", "plain_text", "secret_text"}
 
 
-def test_a_domain_names_its_zone_and_no_environment() -> None:
-    """An environment that comes back otherwise would be a replacement; the zone would have to be looked for."""
+def test_a_domain_declares_its_zone_and_no_environment() -> None:
+    """A changed environment would be a replacement; a missing zone would have to be looked up."""
     domains = declared().of(DOMAIN)
     assert domains
     for domain in domains:
         assert set(domain.inputs) == {"accountId", "hostname", "service", "zoneId"}
 
 
-def test_a_domain_is_let_go_before_it_is_made_anew() -> None:
-    """Every change of one is a replacement, and the later deletion would take away the one just made."""
+def test_a_domain_is_deleted_before_it_is_replaced() -> None:
+    """Every change of a domain is a replacement, and a later deletion would remove the new one."""
     run = declared()
     domains = run.of(DOMAIN)
     assert domains
     assert all(asked(run.requests, each.name).deleteBeforeReplace for each in domains)
 
 
-def test_checks_and_alerts_have_names_of_ours() -> None:
-    """Else the provider makes one up, and keeps it whatever is declared later."""
+def test_uptime_checks_and_alerts_have_declared_names() -> None:
+    """The provider would invent a name and keep it."""
     run = declared("local")
     found = [*run.of(CHECK), *run.of(ALERT)]
     assert found
@@ -319,8 +317,8 @@ def test_checks_and_alerts_have_names_of_ours() -> None:
         assert each.inputs["name"].startswith("organization/oracle-net/unit ")
 
 
-def test_an_alert_that_tells_nobody_is_refused() -> None:
-    """An empty notification passes the provider's check, and breaks it at the update."""
+def test_an_alert_without_recipients_is_refused() -> None:
+    """The provider accepts an empty notification in its check, and fails at the update."""
     for alert in declared("local").of(ALERT):
         assert all(each["emails"] for each in program.plain(alert.inputs["notifications"]))
     nobody = values() | {"monitoring": {"emails": []}}
@@ -328,29 +326,29 @@ def test_an_alert_that_tells_nobody_is_refused() -> None:
         parse(nobody)
 
 
-def test_the_password_is_made_anew_by_its_version_alone() -> None:
-    """Any other changed input of it would make another password in passing."""
+def test_only_its_version_changes_the_generated_password() -> None:
+    """Any other changed input would generate a new password by accident."""
     configured = program.config_of("local")
     inputs = program.run(configured).one("admin-password").inputs
     assert inputs == {"length": 32, "special": False, "keepers": {"version": "1"}}
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_an_address_of_digitaloceans_api_has_no_path(stack: str) -> None:
-    """The provider drops it for apps, and our own requests would not."""
+def test_the_address_of_the_digitalocean_api_has_no_path(stack: str) -> None:
+    """The provider drops the path for apps, and our own requests would not."""
     endpoint = program.config_of(stack).get("digitalocean:apiEndpoint", "https://api.digitalocean.com")
     assert endpoint.count("/") == 2
 
 
-def test_the_local_clouds_token_is_one_that_the_provider_takes(tmp_path: Path) -> None:
-    """40 to 80 letters, digits, dashes and underscores; anything else is refused before any request."""
+def test_the_provider_accepts_the_token_of_the_local_cloud(tmp_path: Path) -> None:
+    """It must have 40 to 80 letters, digits, dashes and underscores; the provider refuses others before any request."""
     for number in range(20):
         made = Tokens.at(tmp_path / str(number))
         assert re.fullmatch(r"[0-9A-Za-z_-]{40,80}", made.cloudflare)
 
 
-def test_the_engine_looks_for_no_plugin_on_the_internet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each run would try five times for every provider whose SDK is installed."""
+def test_the_engine_does_not_download_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run would try five times for every provider with an installed SDK."""
     monkeypatch.setattr(workspace, "located_tools", lambda: type("Tools", (), {"engine_bin": Path("/engine/bin")}))
     stack = workspace.Stack("local", tmp_path)
     stack.file.write_text(LOCAL.read_text())
@@ -358,7 +356,7 @@ def test_the_engine_looks_for_no_plugin_on_the_internet(tmp_path: Path, monkeypa
     assert found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
-def test_the_engine_is_one_that_heeds_hooks_and_writes_to_r2() -> None:
+def test_the_engine_version_supports_hooks_and_r2() -> None:
     """Before 3.238 a failed hook failed nothing; 3.256.0 cannot write its state to R2."""
     assert (version(pins.ENGINE) or ()) > (3, 256, 0)
     assert (version(pins.ENGINE_MINIMUM) or ()) >= (3, 238, 0)

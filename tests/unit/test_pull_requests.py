@@ -1,4 +1,4 @@
-"""A receipt on its way from the job that promotes to the one that proposes it, and a night's drift in Markdown."""
+"""The receipt between the job that promotes and the job that proposes it, and drift reports in Markdown."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run(*words: str) -> str:
     return done.output
 
 
-def test_a_stack_is_held_to_what_runs(project: Path) -> None:
+def test_the_receipt_of_the_running_release_can_be_printed(project: Path) -> None:
     with refused(r"^Pulumi.staging.yaml has no receipt\. Fix: run `oracle promote FROM staging` to write one\.$"):
         run("receipt", "staging")
     printed = run("receipt", "staging", "--running")
@@ -71,7 +71,7 @@ def test_a_stack_is_held_to_what_runs(project: Path) -> None:
     assert run("receipt", "staging") == printed
 
 
-def test_the_receipt_arrives_as_it_was_printed(project: Path, proposals: list[pull_requests.Proposal]) -> None:
+def test_the_proposed_receipt_is_the_printed_one(project: Path, proposals: list[pull_requests.Proposal]) -> None:
     on_main = (project / "Pulumi.prod.yaml").read_text() + "# merged meanwhile\n"
     printed = run("receipt", "staging", "--running")
     assert run("propose", "prod", printed) == "Proposed: https://new\n"
@@ -89,7 +89,7 @@ def test_the_receipt_arrives_as_it_was_printed(project: Path, proposals: list[pu
 @pytest.mark.parametrize(
     "words", ["", "{}", "[]", "null", "7", json.dumps({**OTHER, "backend": "latest"}), json.dumps({"backend": "x"})]
 )
-def test_what_is_no_receipt_is_not_proposed(words: str, project: Path, proposals: list[pull_requests.Proposal]) -> None:
+def test_an_invalid_receipt_is_not_proposed(words: str, project: Path, proposals: list[pull_requests.Proposal]) -> None:
     before = (project / "Pulumi.prod.yaml").read_bytes()
     with pytest.raises(UserError) as raised:
         run("propose", "prod", words)
@@ -102,7 +102,7 @@ def found(**more: Any) -> Report:
     return Report(**{"stack": "prod", "drifts": (), "unknown": (), **more})
 
 
-def test_drift_is_told_in_markdown() -> None:
+def test_drift_is_reported_in_markdown() -> None:
     drift = Drift(
         about="web", what="A version | by @eve has the traffic.", owner="by hand", remedy="version", version="v1",
         next="pulumi up -s prod",

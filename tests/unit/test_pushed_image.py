@@ -1,4 +1,4 @@
-"""The backend's image on its way to a store: who gets the token."""
+"""The push of the backend's image to a store: which store gets the token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN = "planted-digitalocean-token"
 
 
 @pytest.mark.parametrize("foreign", [False, True])
-def test_the_token_goes_to_a_store_of_the_same_api_only(monkeypatch: pytest.MonkeyPatch, foreign: bool) -> None:
+def test_the_token_is_sent_only_to_a_store_of_the_same_api(monkeypatch: pytest.MonkeyPatch, foreign: bool) -> None:
     """A stack's file may name any store; DigitalOcean's token is not meant for it."""
     monkeypatch.setenv("DIGITALOCEAN_TOKEN", TOKEN)
     with scripted({"/images/sha256:1": [Reply("", 404)]}) as store, scripted() as api:
@@ -31,7 +31,7 @@ def test_the_token_goes_to_a_store_of_the_same_api_only(monkeypatch: pytest.Monk
     assert headers.get("authorization") == (None if foreign else f"Bearer {TOKEN}")
 
 
-def test_a_token_that_is_none_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_token_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGITALOCEAN_TOKEN", f"{TOKEN}\r")
     with scripted({"/1": [Reply("", 404)]}) as store:
         props = {"store": store.address, "digest": "1", "endpoint": store.address}
@@ -73,7 +73,7 @@ def test_an_image_that_cannot_be_packed_names_its_directory(tmp_path: Path, monk
     assert isinstance(caught.value.cause, ArtifactError)
 
 
-def test_the_command_pushes_to_the_local_cloud_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_command_pushes_only_to_the_local_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Stack, "config", lambda _, key: "https://api.digitalocean.example")
     with refused(
         rf"^prod is not on the local cloud, to which the image store belongs\. Fix: run `oracle image push {tmp_path} "

@@ -1,4 +1,4 @@
-"""A stack with a receipt: the program deploys the bytes that it names, wherever they are, and refuses all others."""
+"""A stack with a receipt: the program deploys the named bytes, wherever they are, and refuses all others."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def moved_to_the_store(project: Path, release: dict[str, Any]) -> ReleaseStore:
     return keep
 
 
-def test_the_same_bytes_are_deployed_when_the_checkout_has_moved_on(
+def test_a_receipt_deploys_the_same_bytes_after_the_checkout_changed(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = program.run(config())
@@ -94,7 +94,7 @@ def test_the_same_bytes_are_deployed_when_the_checkout_has_moved_on(
     assert with_receipt.outputs["release"] == release
 
 
-def test_they_are_fetched_from_the_stacks_store(project: Path) -> None:
+def test_missing_bytes_are_fetched_from_the_backup_store(project: Path) -> None:
     first = program.run(config())
     before, release = deployed(first), first.outputs["release"]
     change(project)
@@ -103,20 +103,20 @@ def test_they_are_fetched_from_the_stacks_store(project: Path) -> None:
     assert all(place(project, item).is_file() for item in items(named(release), packed=True))
 
 
-def test_no_checkout_is_needed(project: Path) -> None:
+def test_a_stack_with_a_receipt_needs_no_checkout(project: Path) -> None:
     first = program.run(config())
     before, release = deployed(first), first.outputs["release"]
     shutil.rmtree(project / "services")
     assert deployed(program.run(config(release))) == before
 
 
-def test_what_the_checkout_builds_needs_no_store(project: Path) -> None:
+def test_bytes_that_the_checkout_builds_need_no_release_archive(project: Path) -> None:
     release = program.run(config()).outputs["release"]
     shutil.rmtree(project / ".oracle")
     assert program.run(config(release)).outputs["release"] == release
 
 
-def test_other_bytes_are_refused_each_service_named(project: Path) -> None:
+def test_other_bytes_are_refused_for_each_service(project: Path) -> None:
     release = program.run(config()).outputs["release"]
     release["commits"] = {**release["commits"], "api": "c" * 40}
     change(project)
@@ -156,12 +156,12 @@ def test_damaged_bytes_are_fetched_again_or_refused(project: Path) -> None:
         program.run(config(release))
 
 
-def test_a_preview_leaves_nothing_behind(project: Path) -> None:
+def test_a_preview_writes_no_release_archive(project: Path) -> None:
     program.run(config(), preview=True)
     assert not (project / ".oracle/releases").exists()
 
 
-def test_an_image_of_a_registry_is_pinned_once(project: Path, tmp_path: Path) -> None:
+def test_an_image_of_a_registry_is_pinned_in_one_place_only(project: Path, tmp_path: Path) -> None:
     for name, file in (
         ("oracle-universe-api", "dist/worker.js"),
         ("oracle-net-web", "dist/i"),
@@ -190,13 +190,13 @@ def test_an_image_of_a_registry_is_pinned_once(project: Path, tmp_path: Path) ->
         ("more", 1),
     ],
 )
-def test_a_receipt_that_is_none_is_refused(key: str, value: Any) -> None:
+def test_an_invalid_receipt_is_refused(key: str, value: Any) -> None:
     release = program.run(config()).outputs["release"]
     with pytest.raises(pulumi.RunError, match=rf"oracle-net:receipt\.{key}"):
         program.run(config({**release, key: value}))
 
 
-def test_what_is_deployed_is_kept_after_everything_that_runs_it() -> None:
+def test_the_release_archive_is_written_after_the_release_runs() -> None:
     run = program.run(config())
     (kept,) = run.of("pulumi-python:dynamic:ReleaseArchive")
     known = program.plain(kept.inputs)
@@ -205,7 +205,7 @@ def test_what_is_deployed_is_kept_after_everything_that_runs_it() -> None:
     assert "key" not in known["backup_config"]
 
 
-def test_the_image_is_pushed_as_it_is_kept_and_not_packed_anew(project: Path) -> None:
+def test_the_image_of_a_receipt_is_pushed_from_the_archive(project: Path) -> None:
     release = program.run(config()).outputs["release"]
     props = program.plain(program.run(config(release)).one("backend-image").inputs)
     change(project)

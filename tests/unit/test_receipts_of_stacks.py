@@ -1,4 +1,4 @@
-"""The receipt in a stack's file: written into files as people lay them out, with everything else as it was."""
+"""The receipt in a stack's file: written without changing the rest of the file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def others(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("stack", ["local", "staging", "prod"])
-def test_every_committed_stack_takes_one(stack: str, tmp_path: Path) -> None:
+def test_every_committed_stack_file_accepts_a_receipt(stack: str, tmp_path: Path) -> None:
     text = stack_file(stack).read_text()
     changed = receipts.edited(text, RELEASE, "Pulumi.x.yaml")
     path = tmp_path / "Pulumi.x.yaml"
@@ -81,7 +81,7 @@ def test_every_committed_stack_takes_one(stack: str, tmp_path: Path) -> None:
         "config:\r\n  a: 1\r\n",
     ],
 )
-def test_comments_and_order_stay(text: str) -> None:
+def test_comments_and_order_are_preserved(text: str) -> None:
     one = receipts.edited(text, RELEASE, "Pulumi.x.yaml")
     other = receipts.edited(one, OTHER, "Pulumi.x.yaml")
     assert yaml.safe_load(other)["config"]["oracle-net:receipt"]["backend"] == OTHER["backend"]
@@ -93,12 +93,12 @@ def test_comments_and_order_stay(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "config:\n", "config: {a: 1}\n", "[]", "config: [", "other: 1\n"])
-def test_what_cannot_be_understood_is_left_alone(text: str) -> None:
+def test_a_file_of_unknown_layout_is_refused(text: str) -> None:
     with refused(r"^No receipt can be written into Pulumi\.x\.yaml, .* Fix: run `git diff Pulumi\.x\.yaml`"):
         receipts.edited(text, RELEASE, "Pulumi.x.yaml")
 
 
-def test_what_was_there_comes_back_byte_for_byte(tmp_path: Path) -> None:
+def test_the_original_file_is_restored_byte_for_byte(tmp_path: Path) -> None:
     stack = Stack("x", tmp_path)
     stack.file.write_bytes(b"config:\r\n  a: 1 # \xc3\xa4\r\n")
     stack.file.chmod(0o640)

@@ -1,4 +1,4 @@
-"""What a preview warns of is said before anybody is asked."""
+"""Warnings of a preview are shown before the confirmation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def said(severity: str, text: str) -> dict[str, Any]:
     return {"diagnosticEvent": {"severity": severity, "message": f"<{{%reset%}}>{text}<{{%reset%}}>\n"}}
 
 
-def test_what_a_preview_warns_of_is_said(tmp_path: Path) -> None:
+def test_warnings_of_a_preview_are_shown(tmp_path: Path) -> None:
     lines: list[str] = []
     engine: Any = Engine(said("info", "by the way"), said("warning", "mind the gap"))
     with Runs(tmp_path / "runs").start("deploy", owner("local")) as run:

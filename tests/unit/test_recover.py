@@ -1,4 +1,4 @@
-"""What an update that ended halfway has made, and how the state gets to know of it."""
+"""Resources that an interrupted update has created, and how the state learns of them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def listed(given: dict[str, Any]) -> list[tuple[str, bool]]:
     return [(each["id"], each.get("delete", False)) for each in apps]
 
 
-def test_a_replacement_that_was_made_is_taken_over_and_the_one_before_it_waits_to_be_deleted(
+def test_a_created_replacement_is_imported_and_the_old_app_is_to_be_deleted(
     recovery: Recovery,
 ) -> None:
     recovery.of(state(generation("new"), app("old", "old"), {"urn": "after", "type": "x"}, pending=[creating("new")]))
@@ -90,17 +90,17 @@ def test_a_replacement_that_was_made_is_taken_over_and_the_one_before_it_waits_t
     assert recovery.imported[0]["deployment"]["resources"][1]["outputs"]["spec"] == {"name": "new", "region": "sgp"}
 
 
-def test_a_replacement_that_was_never_made_leaves_the_one_before_it(recovery: Recovery) -> None:
+def test_a_replacement_that_was_not_created_leaves_the_old_app(recovery: Recovery) -> None:
     recovery.of(state(app("old", "old"), pending=[creating("never")]))
     assert listed(recovery.imported[0]) == [("old", False)]
 
 
-def test_what_the_state_has_already_is_not_taken_over_twice(recovery: Recovery) -> None:
+def test_a_resource_in_the_state_is_not_imported_twice(recovery: Recovery) -> None:
     recovery.of(state(app("new", "made"), app("old", "old", delete=True), pending=[creating("new")]))
     assert listed(recovery.imported[0]) == [("made", False), ("old", True)]
 
 
-def test_an_app_whose_creation_was_never_answered_is_taken_over(recovery: Recovery) -> None:
+def test_an_app_whose_creation_got_no_answer_is_imported(recovery: Recovery) -> None:
     (line,) = recovery.of(state(generation("new"), app("old", "old", replacementTrigger="old")))
     assert "made" in line
     assert listed(recovery.imported[0]) == [("made", False), ("old", True)]
@@ -119,19 +119,19 @@ def test_an_app_whose_creation_was_never_answered_is_taken_over(recovery: Recove
         [],
     ],
 )
-def test_a_state_that_misses_nothing_is_left_alone(recovery: Recovery, resources: list[dict[str, Any]]) -> None:
+def test_a_complete_state_is_not_changed(recovery: Recovery, resources: list[dict[str, Any]]) -> None:
     assert recovery.of(state(*resources)) == []
     assert recovery.imported == []
 
 
-def test_somebody_elses_app_of_that_name_is_left_alone(recovery: Recovery, account: FakeAccount) -> None:
+def test_an_app_of_the_same_name_from_elsewhere_is_not_imported(recovery: Recovery, account: FakeAccount) -> None:
     account.apps["made"] = fakes.app("made", "new", generation=1)
     assert recovery.of(state(generation("new"), app("old", "old"))) == []
     assert recovery.imported == []
 
 
 @pytest.mark.parametrize("mark, taken", [(fakes.OWNER, True), ("organization/oracle-net/other", False), (None, False)])
-def test_only_an_app_with_our_mark_is_taken_over(
+def test_only_an_app_of_this_owner_is_imported(
     recovery: Recovery, account: FakeAccount, mark: str | None, taken: bool
 ) -> None:
     account.apps["made"] = fakes.app("made", "new", generation=2, owner=mark)

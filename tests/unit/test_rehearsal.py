@@ -1,4 +1,4 @@
-"""What a rehearsal is made of: revisions, an environment without credentials, a report."""
+"""The parts of a rehearsal: revisions, an environment without credentials, a report."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def named(repository: Path, asked: str) -> tuple[str, str]:
         ("main...side", ("one", "three")),
     ],
 )
-def test_revisions_are_named_as_git_names_them(repository: Path, asked: str, found: tuple[str, str]) -> None:
+def test_a_range_of_revisions_is_read_as_in_git(repository: Path, asked: str, found: tuple[str, str]) -> None:
     assert named(repository, asked) == found
 
 
 @pytest.mark.parametrize("asked", ["nowhere..main", "main..nowhere", "..main", "--all..main"])
-def test_a_revision_that_is_none(repository: Path, asked: str) -> None:
+def test_an_unknown_revision_is_refused(repository: Path, asked: str) -> None:
     with refused(r"^There is no revision .*\. Fix: run `git log --oneline` to see the revisions\.$"):
         revisions(repository, asked)
 
 
-def test_no_credential_and_no_tool_of_ours_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_contains_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = ("DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "PULUMI_ACCESS_TOKEN", "GH_TOKEN")
     for name in (*secret, "PULUMI_CONFIG_PASSPHRASE", "ORACLE_ENV_BEFORE", "VIRTUAL_ENV", "PYTHONPATH", "GITHUB_TOKEN"):
         monkeypatch.setenv(name, "planted")
@@ -64,7 +64,7 @@ def test_no_credential_and_no_tool_of_ours_is_handed_on(monkeypatch: pytest.Monk
     assert bare()["HOME"] == "/kept"
 
 
-def test_another_number_than_expected_is_a_failure() -> None:
+def test_an_unexpected_number_is_a_failure() -> None:
     assert expected("after the wipe", 0, 0) == 0
     with pytest.raises(CommandError, match=r"^The rehearsal found 2 after the wipe, but expected 0\."):
         expected("after the wipe", 2, 0)
@@ -77,7 +77,7 @@ def report(error: str = "") -> Report:
     return made
 
 
-def test_the_report_of_a_rehearsal() -> None:
+def test_the_report_lists_steps_reads_and_the_timeline() -> None:
     assert sentence(report()) == "Rehearsed in 15 s: 70 reads, 2 failed."
     assert markdown(report()) == (
         "### Rehearsal of `aaaaaaaaaa..bbbbbbbbbb`\n\n- web: ../web at &lt;1>\n\n"
@@ -87,14 +87,14 @@ def test_the_report_of_a_rehearsal() -> None:
     )
 
 
-def test_what_a_failure_says_is_no_markup() -> None:
+def test_markup_in_a_failure_is_escaped() -> None:
     assert "**It failed.** a &lt;img> 'x' next" in markdown(report("a <img> `x`\nnext"))
 
 
-def test_each_revision_has_a_local_stack_on_the_rehearsals_ports(
+def test_each_revision_gets_a_local_stack_on_the_rehearsals_ports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The older one has its file in git, as all had once; the newer one the template alone; and back."""
+    """The older revision has Pulumi.local.yaml in git; the newer one has only the template; and the reverse."""
     project = tmp_path / "project"
     (project / TEMPLATE).parent.mkdir(parents=True)
     (project / "Pulumi.local.yaml").write_text(LOCAL.read_text())

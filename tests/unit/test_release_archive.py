@@ -1,4 +1,4 @@
-"""The resource that keeps what is deployed: in every update, whole, and seen when the store has lost it."""
+"""The release archive as a resource: every update writes it, completely, and notices when the store has lost it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def created(props: dict[str, Any]) -> dict[str, Any]:
     return dict(ReleaseArchiveProvider().create(props).outs or {})
 
 
-def test_an_update_keeps_everything_that_it_deploys(project: Path) -> None:
+def test_an_update_archives_everything_that_it_deploys(project: Path) -> None:
     props = declared()
     wanted = items(named(props["release"]), packed=True)
     assert {item.kind for item in wanted} == {"module", "assets", "image"}
@@ -51,7 +51,7 @@ def test_an_update_keeps_everything_that_it_deploys(project: Path) -> None:
     assert (ran.release, ran.packed) == (props["release"], True)
 
 
-def test_nothing_is_to_be_done_until_bytes_differ_or_are_lost(project: Path) -> None:
+def test_the_archive_changes_only_when_bytes_differ_or_are_lost(project: Path) -> None:
     props = declared()
     olds = created(props)
     assert not ReleaseArchiveProvider().diff("", olds, props).changes
@@ -69,7 +69,7 @@ def test_nothing_is_to_be_done_until_bytes_differ_or_are_lost(project: Path) -> 
     assert len(keep(project).ran()) == 1
 
 
-def test_a_store_that_cannot_be_asked_is_no_change_but_a_failed_update(project: Path) -> None:
+def test_an_unreachable_store_is_no_change_but_fails_the_update(project: Path) -> None:
     props = declared()
     olds = created(props)
     broken = {**props["backup_config"], "store": "s3://nobody-is-there/x", "endpoint": "http://127.0.0.1:9"}
@@ -83,7 +83,9 @@ def test_a_store_that_cannot_be_asked_is_no_change_but_a_failed_update(project: 
     assert caught.value.helps == (Fix("export AWS_ACCESS_KEY_ID=KEY AWS_SECRET_ACCESS_KEY=SECRET"),)
 
 
-def test_bytes_of_services_that_stay_need_not_be_there(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bytes_of_services_that_are_not_deployed_may_be_missing(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     props = declared()
     lost = {**props, "release": {**props["release"], "assets": {**props["release"]["assets"], "web": "a" * 64}}}
     outs = created(lost)
@@ -95,7 +97,7 @@ def test_bytes_of_services_that_stay_need_not_be_there(project: Path, capsys: py
     assert not ReleaseArchiveProvider().diff("", outs, lost).changes
 
 
-def test_old_releases_are_cleared_away_but_for_images_of_the_ledger(project: Path) -> None:
+def test_old_releases_are_deleted_except_images_of_the_audit_log(project: Path) -> None:
     props = {**declared(), "count": 2}
     first = items(named(props["release"]), packed=True)
     ReleaseArchiveProvider().create(props)
@@ -118,13 +120,13 @@ def test_old_releases_are_cleared_away_but_for_images_of_the_ledger(project: Pat
     assert [item.kind for item in first if item not in keep(project).lacks(first)] == ["image"]
 
 
-def test_how_many_is_configuration(project: Path) -> None:
+def test_the_number_of_archived_releases_is_configurable(project: Path) -> None:
     assert declared(**{"oracle-net:keepReleases": "3"})["count"] == 3
     assert json.dumps(declared(), default=str).count("AGE-SECRET") == 0
 
 
-def test_a_release_with_parts_made_by_hand_is_none_to_go_back_to(project: Path) -> None:
-    """Nobody has the bytes of what was adopted; the rest is kept all the same."""
+def test_a_release_with_adopted_parts_cannot_be_rolled_back_to(project: Path) -> None:
+    """There are no bytes of an adopted part; the other parts are archived."""
     props = declared()
     workers = {**props["release"]["workers"], "api": f"{ADOPTED}version-1"}
     mixed = {**props, "release": {**props["release"], "workers": workers}}

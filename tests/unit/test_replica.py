@@ -1,4 +1,4 @@
-"""The script around an image with Litestream: a place for every app, and a start anew; and who asks for that."""
+"""The script around an image with Litestream: a path per app, a fresh start, a proof; and when the program calls it."""
 
 from __future__ import annotations
 
@@ -122,13 +122,13 @@ def places(container: Path, text: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("place", ["data", '"data"', "'data'", "data # fixed", f"data/{APP}"])
-def test_the_fixed_place_of_the_network_s_own_image_becomes_the_app_s(container: Path, place: str) -> None:
+def test_a_fixed_replica_path_gets_the_name_of_the_app(container: Path, place: str) -> None:
     status, found = places(container, LIVE.format(place=place))
     assert (status, found) == (7, LIVE.format(place=f'"data/{APP}"'))
 
 
 @pytest.mark.parametrize("place", ["${BACKEND}", "x/$BACKEND", "${BACKEND}/y"])
-def test_a_place_that_names_the_app_is_left_alone(container: Path, place: str) -> None:
+def test_a_replica_path_with_the_app_name_is_not_changed(container: Path, place: str) -> None:
     status, found = places(container, OTHERS.format(place=place))
     assert status == 7
     expected = OTHERS.format(place=place).replace("'s3://bucket/x'", f'"s3://bucket/x/{APP}"')
@@ -148,13 +148,13 @@ def test_a_place_that_names_the_app_is_left_alone(container: Path, place: str) -
         OTHERS.format(place="x").replace("path: /mnt/copy", "bucket: b"),
     ],
 )
-def test_a_configuration_that_is_not_understood_starts_nothing(container: Path, text: str) -> None:
+def test_an_unknown_configuration_prevents_the_start(container: Path, text: str) -> None:
     status, _ = places(container, text)
     assert status == 64
     assert lines(container) == []
 
 
-def test_a_configuration_that_is_not_there_starts_nothing(container: Path) -> None:
+def test_a_missing_configuration_prevents_the_start(container: Path) -> None:
     (container / "litestream.yml").unlink()
     with start(container) as process:
         said, _ = process.communicate(timeout=20)
@@ -162,14 +162,14 @@ def test_a_configuration_that_is_not_there_starts_nothing(container: Path) -> No
     assert "A replica in litestream.yml has no readable line path: or url:" in said
 
 
-def test_the_container_ends_when_it_is_told_to_and_as_its_service_does(container: Path) -> None:
+def test_the_container_stops_on_sigterm_with_the_status_of_its_service(container: Path) -> None:
     with running(container) as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 7
     assert lines(container) == ["begun", "ended"]
 
 
-def test_renewed_it_starts_again_without_litestream_s_memory_and_keeps_its_data(container: Path) -> None:
+def test_renew_restarts_the_service_with_its_data_and_a_new_replica(container: Path) -> None:
     with running(container) as process:
         (container / "pb_data/data.db").write_text("carried")
         until(lambda: (container / "pb_data/.data.db-litestream/generation").exists(), "the service has begun")
@@ -183,7 +183,7 @@ def test_renewed_it_starts_again_without_litestream_s_memory_and_keeps_its_data(
         assert process.wait(20) == 7
 
 
-def test_the_proof_is_a_restore_of_the_generation_that_is_written_now(container: Path) -> None:
+def test_the_proof_restores_the_current_replica_generation(container: Path) -> None:
     assert ask(container, "prove") != 0, "no generation yet"
     (container / "pb_data/.data.db-litestream").mkdir(parents=True)
     (container / "pb_data/.data.db-litestream/generation").write_text("00112233\n")
@@ -195,11 +195,11 @@ def test_the_proof_is_a_restore_of_the_generation_that_is_written_now(container:
     assert not (container / ".replica-proof").exists()
 
 
-def test_app_platform_finds_no_reference_of_its_own_in_the_script() -> None:
+def test_the_script_contains_no_app_platform_reference() -> None:
     assert "${" not in replica.SCRIPT.read_text()
 
 
-def test_the_app_s_command_is_the_script_where_there_is_a_replica_and_the_image_s_own_elsewhere() -> None:
+def test_the_script_is_the_command_only_for_an_app_with_a_replica() -> None:
     config = program.config_of("local")
     [plain] = program.plain(program.run(config).one("backend-app").inputs["spec"])["services"]
     assert "runCommand" not in plain
@@ -212,7 +212,7 @@ def test_the_app_s_command_is_the_script_where_there_is_a_replica_and_the_image_
     assert not replica.is_replicated({"spec": {"services": [plain]}}, plain["name"])
 
 
-def test_another_replica_is_another_app_and_none_is_the_app_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_replica_needs_a_new_app_and_no_replica_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = (settings(replica={"config": name}) for name in ("one.yml", "two.yml"))
     found = {fingerprint(settings(), RELEASE), fingerprint(one, RELEASE), fingerprint(two, RELEASE)}
     assert len(found) == 3
@@ -229,7 +229,7 @@ def _without_replica(dump: Any) -> Any:
 
 
 @pytest.mark.parametrize("where", ["env", "backendSecrets"])
-def test_keys_for_litestream_without_its_configuration_are_refused(where: str) -> None:
+def test_litestream_keys_without_a_configuration_are_refused(where: str) -> None:
     prefix = "oracle-net:"
     values: dict[str, Any] = {
         key.removeprefix(prefix): json.loads(value) if value[:1] in "{[" else value
@@ -271,7 +271,7 @@ def answers(asked: list[str], *results: CommandResult) -> Callable[[Sequence[str
     return run
 
 
-def test_a_proof_is_asked_for_until_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proof_is_repeated_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica, "backoff", lambda seconds, first: iter(range(5)))
     asked = list[str]()
     replica.verify(platform("", answers(asked, BAD, BAD, GOOD)), "id", "service")
@@ -286,7 +286,7 @@ def test_a_proof_is_asked_for_until_there_is_one(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("replicated, then", [(True, ["renew", "prove"]), (False, [])])
-def test_data_that_was_put_into_an_app_is_in_its_replica(tmp_path: Path, replicated: bool, then: list[str]) -> None:
+def test_restored_data_is_written_to_the_replica(tmp_path: Path, replicated: bool, then: list[str]) -> None:
     archive = tmp_path / "archive.zip"
     with FakePocketBase("new", records={"posts": 1}) as backend:
         create_backup(backend.url, backend.login(), "made.zip")

@@ -1,4 +1,4 @@
-"""Tables and sentences at the width that a terminal has."""
+"""Tables and sentences at the width of the terminal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Printed = Callable[[int, Callable[[], None]], list[str]]
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_an_address_is_never_folded(printed: Printed, width: int) -> None:
+def test_an_address_is_never_wrapped(printed: Printed, width: int) -> None:
     rows = [report.Row("backend", "5354366832dd", "ok", ADDRESS), report.Row("web", "x" * 12, "503", f"{ADDRESS}/2")]
     lines = printed(width, lambda: report.show(rows))
     assert sum(ADDRESS in line for line in lines) == 2
@@ -52,7 +52,7 @@ def test_an_address_is_never_folded(printed: Printed, width: int) -> None:
         assert lines[-3:] == ["", f"backend  {ADDRESS}", f"web      {ADDRESS}/2"]
 
 
-def test_a_last_column_that_may_fold_folds_in_its_place(printed: Printed) -> None:
+def test_the_last_column_may_be_wrapped(printed: Printed) -> None:
     line = ("20261122-194850-deploy", f"somebody@{'x' * 40}")
     first, second, third = printed(60, lambda: report.table(("run", "who"), [line]))
     assert first.split() == ["run", "who"]
@@ -61,7 +61,7 @@ def test_a_last_column_that_may_fold_folds_in_its_place(printed: Printed) -> Non
     assert set(third.strip()) == {"x"}
 
 
-def test_what_is_far_too_wide_is_a_paragraph_for_each_line(printed: Printed) -> None:
+def test_a_table_that_is_too_wide_becomes_paragraphs(printed: Printed) -> None:
     names = ("when", "what", "from", "to", "to undo")
     lines = [("2026", "wipe", "a" * 30, "b" * 30, "oracle restore c"), ("2025", "release", "d", "e", "-")]
     assert printed(60, lambda: report.table(names, lines)) == [
@@ -76,18 +76,18 @@ def test_what_is_far_too_wide_is_a_paragraph_for_each_line(printed: Printed) -> 
     ]
 
 
-def test_a_cell_is_no_markup(printed: Printed) -> None:
+def test_markup_in_a_cell_is_shown_as_text(printed: Printed) -> None:
     assert printed(80, lambda: report.table(("a", "b"), [("[red]x[/]", "[/]")]))[1].split() == ["[red]x[/]", "[/]"]
 
 
-def test_sentences_fold_between_words_and_below_themselves() -> None:
+def test_sentences_are_wrapped_between_words() -> None:
     text = "one two three four five\n    four five six seven\n\nx"
     assert wrapped(text, 20) == "one two three four\nfive\n    four five six\n    seven\n\nx"
     assert wrapped(f"see {ADDRESS}", 30) == f"see\n{ADDRESS}"
     assert wrapped("a well-known-name-of-it x", 20) == "a\nwell-known-name-of-it\nx"
 
 
-def test_only_a_terminal_folds(printed: Printed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sentences_are_wrapped_only_on_a_terminal(printed: Printed, capsys: pytest.CaptureFixture[str]) -> None:
     sentence = "a sentence of more than twenty characters"
     assert printed(20, lambda: echo_wrapped(sentence)) == ["a sentence of more", "than twenty", "characters"]
     echo_wrapped(sentence)

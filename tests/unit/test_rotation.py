@@ -1,4 +1,4 @@
-"""`oracle rotate` and `oracle unlock`: what is asked, what is set, what is refused."""
+"""`oracle rotate` and `oracle unlock`: their questions, changes and refusals."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_made_password_is_renewed_by_its_version() -> None:
+def test_a_generated_password_is_renewed_by_its_version() -> None:
     assert rotation.new_password(3, None) == rotation.Change(values={"oracle-net:adminPasswordVersion": "4"})
 
 
-def test_a_chosen_one_is_a_secret() -> None:
+def test_a_chosen_password_is_set_as_a_secret() -> None:
     made = rotation.new_password(3, "chosen-password")
     assert made == rotation.Change(secrets={"oracle-net:adminPassword": "chosen-password"})
     assert "chosen-password" not in repr(made)
 
 
-def test_a_short_one_is_refused_before_anything_changes() -> None:
+def test_a_short_password_is_refused_before_any_change() -> None:
     with refused(
         r"at least 10 characters, so nothing was changed\. Fix: choose a longer one, then run `oracle again`\.$"
     ):
@@ -50,12 +50,12 @@ def test_a_short_one_is_refused_before_anything_changes() -> None:
 
 
 @pytest.mark.parametrize("chosen", ["a" * 72, "\N{SNOWMAN}" * 25])
-def test_a_long_one_is_refused_before_anything_changes(chosen: str) -> None:
+def test_a_long_password_is_refused_before_any_change(chosen: str) -> None:
     with refused(r"at most 71 characters and 72 bytes, so nothing was changed\. Fix: choose a shorter one, then run"):
         rotation.new_password(3, chosen)
 
 
-def test_a_secret_comes_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("  the token \nmore\n"))
     assert prompt.secret("The token") == "the token"
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
@@ -72,9 +72,7 @@ def test_a_typed_secret_is_asked_for_twice_and_not_shown(monkeypatch: pytest.Mon
         prompt.secret("The token")
 
 
-def test_a_run_gets_secrets_by_its_environment_and_no_file_has_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_gets_secrets_only_through_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = Stack("local", tmp_path)
     started: dict[str, Any] = {}
 
@@ -92,7 +90,7 @@ def test_a_run_gets_secrets_by_its_environment_and_no_file_has_them(
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"planted-token" in path.read_bytes()]
 
 
-def test_a_secret_is_taken_out_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_removed_from_the_environment_after_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORACLE_NEW_SECRET_0", "planted-token")
     engine = Mock(Engine, stack=Stack("local", tmp_path), environment={"ORACLE_NEW_SECRET_0": "planted-token"})
     engine.stack.file.write_text("config: {}\n")
@@ -113,18 +111,18 @@ def test_a_secret_is_taken_out_of_the_environment(tmp_path: Path, monkeypatch: p
         (True, timedelta(days=2), True),
     ],
 )
-def test_an_unlocking_ends_by_itself(protect: bool, until: timedelta | None, locked: bool) -> None:
+def test_an_unlock_ends_at_its_time(protect: bool, until: timedelta | None, locked: bool) -> None:
     moment = None if until is None else (datetime.now(UTC) + until).isoformat()
     assert settings.parse({**values(), "protect": protect, "unlockedUntil": moment}).locked is locked
 
 
-def test_a_moment_without_a_zone_is_refused() -> None:
+def test_a_time_without_a_time_zone_is_refused() -> None:
     with pytest.raises(settings.SettingsError, match="oracle-net:unlockedUntil ") as caught:
         settings.parse({**values(), "unlockedUntil": "2026-01-31T22:00:00"})
     assert caught.value.helps == (SetKey("oracle-net:unlockedUntil", "2026-01-31T22:00:00Z"),)
 
 
-def test_what_is_not_protected_need_not_be_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlock_of_an_unprotected_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandError, match=r"^staging is not protected\.$") as raised:
         unlock("staging", 60, False, True)
     assert raised.value.helps == (SetKey("oracle-net:protect", "true"),)
@@ -138,7 +136,7 @@ def test_what_is_not_protected_need_not_be_unlocked(monkeypatch: pytest.MonkeyPa
         ({"older"}, "refuses the new password"),
     ],
 )
-def test_what_is_not_proven_is_said(accepted: set[str], sentence: str | None) -> None:
+def test_a_failed_verification_is_reported(accepted: set[str], sentence: str | None) -> None:
     engine = Mock(Engine, stack=Stack("prod"))
     with FakePocketBase(passwords={"left@temporary-admin.invalid": "newer"}) as backend:
         for password in accepted:
@@ -156,7 +154,7 @@ def test_what_is_not_proven_is_said(accepted: set[str], sentence: str | None) ->
         assert backend.calls == []
 
 
-def test_a_password_that_has_not_changed_is_no_rotation() -> None:
+def test_an_unchanged_password_is_reported() -> None:
     engine = Mock(Engine, stack=Stack("prod"))
     engine.login.return_value = Mock(), "older"
     with pytest.raises(CommandError, match="The password has not changed"):

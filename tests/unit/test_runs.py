@@ -1,4 +1,4 @@
-"""Runs as they are written down: begun, found, ended, killed."""
+"""Records of runs: started, found, ended, killed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def runs(tmp_path: Path) -> Runs:
     return Runs(tmp_path / "runs")
 
 
-def test_a_run_is_written_down_as_it_goes(runs: Runs) -> None:
+def test_a_run_is_recorded_while_it_runs(runs: Runs) -> None:
     with runs.start("deploy", owner("local"), ["deploy", "web"]) as run:
         assert run.info.running
         assert (run.info.kind, run.info.stack, run.info.arguments) == ("deploy", "local", ("deploy", "web"))
@@ -46,7 +46,7 @@ def test_a_run_is_written_down_as_it_goes(runs: Runs) -> None:
     assert runs.folder.stat().st_mode & 0o077 == 0
 
 
-def test_a_run_that_breaks_says_why(runs: Runs) -> None:
+def test_a_failed_run_records_its_error(runs: Runs) -> None:
     def broken() -> None:
         with runs.start("wipe", owner("local")):
             raise CommandError("The disk is full; make room: df -h")
@@ -58,13 +58,13 @@ def test_a_run_that_breaks_says_why(runs: Runs) -> None:
     assert str(failed_run(info)) == info.error
 
 
-def test_an_interrupted_run_says_so(runs: Runs) -> None:
+def test_an_interrupted_run_is_recorded_as_interrupted(runs: Runs) -> None:
     with pytest.raises(KeyboardInterrupt), runs.start("wipe", owner("local")):
         raise KeyboardInterrupt
     assert runs.list()[0].error == "interrupted"
 
 
-def test_what_another_process_has_taken_over_is_not_ended_here(runs: Runs) -> None:
+def test_a_run_continued_by_another_process_is_not_ended_here(runs: Runs) -> None:
     with runs.start("deploy", owner("local")) as run, subprocess.Popen(["sleep", "60"]) as other:
         run.write(pid=other.pid, pid_since=psutil.Process(other.pid).create_time())
         run.__exit__(None, None, None)
@@ -103,13 +103,13 @@ def test_the_error_of_a_run_is_its_whole_text(runs: Runs) -> None:
     )
 
 
-def test_another_process_with_the_same_number_is_not_the_run_s(runs: Runs) -> None:
+def test_a_reused_process_id_does_not_count_as_the_run(runs: Runs) -> None:
     run = runs.start("deploy", owner("local"))
     run.write(pid_since=psutil.Process().create_time() - 100)
     assert runs.list()[0].status == "killed"
 
 
-def test_one_run_of_a_stack_at_a_time(runs: Runs) -> None:
+def test_only_one_run_per_stack_is_allowed(runs: Runs) -> None:
     with runs.start("deploy", owner("local")) as run:
         with refused(
             rf"Another run of local is in progress: deploy of .*\. Fix: run `oracle logs {run.info.id} -f` to follow "
@@ -120,7 +120,7 @@ def test_one_run_of_a_stack_at_a_time(runs: Runs) -> None:
     assert runs.start("wipe", owner("local")).info.running
 
 
-def test_runs_are_listed_newest_first_and_found_by_a_part_of_their_name(runs: Runs) -> None:
+def test_runs_are_listed_newest_first_and_found_by_part_of_their_name(runs: Runs) -> None:
     for number in range(3):
         runs.start(f"kind{number}", owner(f"stack{number}")).end()
     first = runs.list()[-1]
@@ -141,19 +141,19 @@ def test_runs_are_listed_newest_first_and_found_by_a_part_of_their_name(runs: Ru
         runs.find("nowhere")
 
 
-def test_two_runs_of_one_second_have_two_names(runs: Runs) -> None:
+def test_runs_of_the_same_second_have_different_names(runs: Runs) -> None:
     names = {runs.start("deploy", owner(f"stack{number}")).info.id for number in range(5)}
     assert len(names) == 5
 
 
-def test_without_runs_there_is_a_sentence(runs: Runs) -> None:
+def test_without_runs_the_command_says_so(runs: Runs) -> None:
     assert runs.list() == []
     with refused(r"^There is no run yet\. Fix: run `oracle up local` to start the first\.$"):
         runs.find()
 
 
-def test_stacks_whose_names_begin_alike_have_runs_of_their_own(runs: Runs) -> None:
-    """Each forgets its own old ones only; all of them are listed."""
+def test_stacks_with_similar_names_have_separate_runs(runs: Runs) -> None:
+    """Only the stack's own old runs are deleted; all runs are listed."""
     for each in (owner("pr-1"), owner("pr-12"), replace(owner("pr-1"), organization="acme")):
         runs.start("deploy", each)
     with pytest.raises(CommandError, match="Another run of pr-1 is in progress"):
@@ -163,7 +163,7 @@ def test_stacks_whose_names_begin_alike_have_runs_of_their_own(runs: Runs) -> No
     assert len({run.id for run in runs.list()}) == 3
 
 
-def test_what_is_no_run_is_left_out(runs: Runs) -> None:
+def test_invalid_run_folders_are_ignored(runs: Runs) -> None:
     runs.start("deploy", owner("local")).end()
     for name, text in (("20990101-000000-cut", '{"id": "2099'), ("20990101-000000-empty", "{}")):
         folder = runs.list()[-1].folder.with_name(name)
@@ -172,7 +172,7 @@ def test_what_is_no_run_is_left_out(runs: Runs) -> None:
     assert [run.kind for run in runs.list()] == ["deploy"]
 
 
-def test_old_runs_are_forgotten_but_never_one_at_work(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_runs_are_deleted_but_never_one_in_progress(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_RUNS", 3)
     at_work = runs.start("at-work", owner("other"))
     at_work.folder.rename(at_work.folder.with_name("20000101-000000-at-work"))
@@ -181,14 +181,14 @@ def test_old_runs_are_forgotten_but_never_one_at_work(runs: Runs, monkeypatch: p
     assert [run.kind for run in runs.list()] == ["kind5", "kind4", "kind3", "at-work"]
 
 
-def test_a_discarded_run_is_gone(runs: Runs) -> None:
+def test_a_discarded_run_is_deleted(runs: Runs) -> None:
     with runs.start("deploy", owner("local")) as run:
         run.discard()
     assert runs.list() == []
 
 
-def test_a_run_s_output_is_followed_to_its_end(runs: Runs) -> None:
-    """By a process that writes while it is read; lines come whole, and those that say nothing are left out."""
+def test_the_output_of_a_run_is_followed_to_its_end(runs: Runs) -> None:
+    """Another process writes it meanwhile; lines arrive whole, and lines without information are left out."""
     run = runs.start("deploy", owner("local"))
     script = (
         "import sys, time, pathlib; from cli.runs.store import Run;"
@@ -208,7 +208,7 @@ def test_a_run_s_output_is_followed_to_its_end(runs: Runs) -> None:
     assert everything[1] == "@ updating....\n"
 
 
-def test_what_there_is_so_far_is_shown_without_waiting(runs: Runs) -> None:
+def test_the_output_so_far_is_shown_without_waiting(runs: Runs) -> None:
     run = runs.start("deploy", owner("local"))
     run.say("so far")
     seen: list[str] = []
@@ -216,7 +216,7 @@ def test_what_there_is_so_far_is_shown_without_waiting(runs: Runs) -> None:
     assert seen == ["so far\n"]
 
 
-def test_a_runs_steps_are_its_events(runs: Runs) -> None:
+def test_the_steps_of_a_run_are_read_from_its_events(runs: Runs) -> None:
     run = runs.start("deploy", owner("local"))
     events = Recorder(run.folder / "events.jsonl", time.time() - 5)
     events.write("begin", urn="build web", type="build", op="build")
@@ -225,7 +225,7 @@ def test_a_runs_steps_are_its_events(runs: Runs) -> None:
     assert 4.5 < step.began < 60
 
 
-def test_a_task_that_breaks_ends_the_run_with_where_to_look(tmp_path: Path) -> None:
+def test_an_unexpected_error_ends_the_run_and_names_its_log(tmp_path: Path) -> None:
     run = Runs(tmp_path / "runs").start("deploy", owner("prod"))
     run.write(task={"do": "nothing that is known"})
     done = subprocess.run(

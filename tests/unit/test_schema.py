@@ -1,4 +1,5 @@
-"""Pulumi.yaml's config section against the settings: the same keys, types that let every value through, and defaults
+"""The config section of Pulumi.yaml matches the settings: keys, types and defaults.
+
 that change nothing.
 """
 
@@ -46,27 +47,27 @@ def declared(key: str, field: FieldInfo) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
-def test_the_engine_knows_every_key(key: str) -> None:
+def test_every_setting_is_in_pulumi_yaml(key: str) -> None:
     assert key in SCHEMA, f"Pulumi.yaml says nothing of {key}: {json.dumps(declared(key, FIELDS[key]))}"
     found = dict(SCHEMA[key])
     assert found.pop("description", "").strip(), f"{key} has no description"
     assert found == declared(key, FIELDS[key])
 
 
-def test_the_engine_knows_no_other_key() -> None:
+def test_pulumi_yaml_has_no_unknown_key() -> None:
     assert set(SCHEMA) <= set(FIELDS)
 
 
 @pytest.mark.parametrize("stack", ["local", "staging", "prod"])
-def test_the_defaults_change_nothing(stack: str) -> None:
-    """The engine hands them to the program for every key that the stack does not set."""
+def test_the_defaults_of_pulumi_yaml_change_nothing(stack: str) -> None:
+    """The engine passes them to the program for every key that the stack does not set."""
     own = program.config_of(stack)
     given = {f"oracle-net:{key}": as_given(about["default"]) for key, about in SCHEMA.items()}
     assert loaded({**given, **own}) == loaded(own)
 
 
-def test_a_default_that_is_none_is_still_missed() -> None:
-    """An empty default says nothing; it is the program that says what is missing, and how to fix it."""
+def test_an_empty_default_counts_as_missing() -> None:
+    """The program, not the engine, reports the missing key and its fix."""
     values = loading.given({key: about["default"] for key, about in SCHEMA.items()})
     with pytest.raises(settings.SettingsError) as caught:
         settings.parse(values)

@@ -1,4 +1,4 @@
-"""No second process is started on a database in use: not by the program, and not by `oracle console` unasked."""
+"""No second process opens a database in use: neither the program nor an unconfirmed `oracle console` starts one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CONSOLE = "./oracle-universe superuser upsert"
         ([], False),
     ],
 )
-def test_commands_that_open_the_database_are_known(command: list[str], opens: bool) -> None:
+def test_commands_that_open_the_database_are_recognized(command: list[str], opens: bool) -> None:
     assert opens_database(command, CONSOLE) is opens
 
 
@@ -101,7 +101,7 @@ def test_a_database_in_use_is_not_opened_without_its_servers_locks(
     assert first_words(account) == ["sh"]
 
 
-def test_a_backend_that_nobody_uses_is_not_asked_for_its_locks(account: FakeAccount, backend: FakePocketBase) -> None:
+def test_the_locks_of_a_new_backend_are_not_checked(account: FakeAccount, backend: FakePocketBase) -> None:
     account.console = in_container(backend, "")
     bootstrap(FakeAppPlatform(account), UPSERT, fresh=True)
     assert first_words(account) == ["./oracle-universe"]
@@ -109,10 +109,10 @@ def test_a_backend_that_nobody_uses_is_not_asked_for_its_locks(account: FakeAcco
 
 
 @pytest.mark.parametrize("status, text", [(1, "no such program"), (0, "Error: unknown shorthand flag: -x")])
-def test_a_console_that_fails_is_heard_whatever_its_status(
+def test_a_failing_console_command_is_reported_with_any_status(
     account: FakeAccount, backend: FakePocketBase, status: int, text: str
 ) -> None:
-    """PocketBase ends with 0 also where it has not understood its arguments."""
+    """PocketBase exits with 0 even when it does not understand its arguments."""
     account.console = lambda command: CommandResult(status=status, output=f"{text} {command[-1]}")
     with pytest.raises(UserError) as failed:
         bootstrap(FakeAppPlatform(account), UPSERT, fresh=True)

@@ -1,4 +1,4 @@
-"""No command selects a stack for other terminals, and none that only looks makes one.
+"""No command selects a stack for other terminals, and no read-only command creates one.
 
 Every command that takes a stack is run, with an engine and clouds that only write down what they were asked.
 """
@@ -78,12 +78,12 @@ def takes_a_stack(name: str) -> bool:
 TAKING = [each.name for each in COMMANDS if each.name not in LOCAL_ONLY and takes_a_stack(each.name)]
 
 
-def test_the_commands_that_matter_are_among_them() -> None:
+def test_the_list_of_tested_commands_is_complete() -> None:
     assert {"plan", "status", "drift", "history", "backups", "rollback", "wipe", "restore", "deploy"} <= set(TAKING)
 
 
 @pytest.mark.parametrize("name", TAKING)
-def test_no_command_selects_a_stack_and_none_that_looks_makes_one(asked: list[list[str]], name: str) -> None:
+def test_no_command_selects_a_stack_and_no_read_only_command_creates_one(asked: list[list[str]], name: str) -> None:
     words = ["review", "7"] if name == "review" else [name, *_arguments(name), *SWITCHES.get(name, [])]
     done = CliRunner().invoke(app, words)
     assert "Usage:" not in done.output
@@ -97,7 +97,7 @@ def test_no_command_selects_a_stack_and_none_that_looks_makes_one(asked: list[li
 
 
 @pytest.mark.parametrize("name", ["wipe", "restore", "backup", "plan", "rotate", "recover", "rollback"])
-def test_a_stack_that_is_not_in_the_state_is_told(asked: list[list[str]], name: str) -> None:
+def test_a_stack_that_is_not_in_the_state_is_reported(asked: list[list[str]], name: str) -> None:
     done = CliRunner().invoke(app, [name, *_arguments(name), *SWITCHES.get(name, [])])
     assert isinstance(done.exception, UserError)
     assert advice.text(done.exception, "another", "") == (

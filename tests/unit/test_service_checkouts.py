@@ -1,4 +1,4 @@
-"""The services' checkouts in a rehearsal: which are run, at which revisions, and what the stack's file says of them."""
+"""The services' checkouts in a rehearsal: which run, at which revisions, and the stack file written for them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def commit(project: Path, name: str) -> str:
     return git(project.parent / "oracle-universe-api", "rev-parse", "--short=10", name)
 
 
-def test_each_service_is_told_with_what_runs_for_it(project: Path) -> None:
+def test_each_service_is_listed_with_the_code_that_runs_for_it(project: Path) -> None:
     found = find(project, "staging", {})
     assert found.lines == [
         f"api: ../oracle-universe-api at {commit(project, 'HEAD')}",
@@ -85,7 +85,7 @@ def test_each_service_is_told_with_what_runs_for_it(project: Path) -> None:
     assert found.changed == []
 
 
-def test_a_change_of_a_service_is_told_and_so_is_what_is_not_committed(project: Path) -> None:
+def test_a_change_of_a_service_and_uncommitted_files_are_listed(project: Path) -> None:
     (project.parent / "oracle-universe-api/worker.ts").write_text("not committed")
     found = find(project, "staging", {"api": "first..second"})
     first, second = commit(project, "first"), commit(project, "second")
@@ -95,7 +95,7 @@ def test_a_change_of_a_service_is_told_and_so_is_what_is_not_committed(project: 
     assert [each.service for each in found.changed] == ["api"]
 
 
-def test_without_the_stacks_file_everything_is_a_reference_service(project: Path) -> None:
+def test_without_a_stack_file_every_service_is_a_reference_service(project: Path) -> None:
     assert find(project, "elsewhere", {}).lines == [
         (
             "every service: this repository's reference service, because there is no Pulumi.elsewhere.yaml "
@@ -104,7 +104,7 @@ def test_without_the_stacks_file_everything_is_a_reference_service(project: Path
     ]
 
 
-def test_a_folder_that_is_no_checkout_is_not_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_not_a_checkout_is_not_used(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
     (project.parent / "oracle-net-web").mkdir()
     assert find(project, "staging", {}).references["web"] == "../oracle-net-web is not a git checkout"
@@ -119,13 +119,13 @@ def test_a_folder_that_is_no_checkout_is_not_run(project: Path, monkeypatch: pyt
         ({"api": "nowhere..HEAD"}, "There is no revision nowhere"),
     ],
 )
-def test_a_change_that_cannot_be_rehearsed_is_refused(project: Path, change: dict[str, str], why: str) -> None:
+def test_an_impossible_change_of_a_service_is_refused(project: Path, change: dict[str, str], why: str) -> None:
     with pytest.raises(CommandError, match=why):
         find(project, "staging", change)
 
 
 @pytest.mark.parametrize("asked", ["api", "=a..b", "api="])
-def test_words_that_name_no_change(asked: str) -> None:
+def test_invalid_words_for_a_change_are_refused(asked: str) -> None:
     with pytest.raises(CommandError, match=r"must name a service and revisions of its checkout\.$"):
         _change(asked)
     assert _change("api=main..HEAD") == ("api", "main..HEAD")
@@ -144,7 +144,7 @@ def placed(project: Path, services: Services, folder: Path, *, head: bool) -> di
     return dict(yaml.safe_load(stack.file.read_text())["config"])
 
 
-def test_the_rehearsals_stack_runs_the_clone_as_the_other_stack_would(project: Path, tmp_path: Path) -> None:
+def test_the_rehearsals_stack_runs_a_clone_of_the_checkout(project: Path, tmp_path: Path) -> None:
     services = find(project, "staging", {"api": "first..second"})
     folder = tmp_path / "rehearsal"
     for head, text in ((False, "first"), (True, "second")):
@@ -163,8 +163,8 @@ def test_the_rehearsals_stack_runs_the_clone_as_the_other_stack_would(project: P
     assert git(project.parent / "oracle-universe-api", "status", "--porcelain") == ""
 
 
-def test_a_revision_that_builds_otherwise_is_built_so(project: Path, tmp_path: Path) -> None:
-    """The file of the revision that is rehearsed counts, where it is in git."""
+def test_the_stack_file_of_the_rehearsed_revision_is_used(project: Path, tmp_path: Path) -> None:
+    """It is read from git when it is tracked there."""
     services, folder = find(project, "staging", {}), tmp_path / "rehearsal"
     placed(project, services, folder, head=False)
     (folder / "project/Pulumi.staging.yaml").write_text(STAGING.replace("npx wrangler", "bunx wrangler"))
@@ -173,7 +173,7 @@ def test_a_revision_that_builds_otherwise_is_built_so(project: Path, tmp_path: P
     )
 
 
-def test_a_file_from_before_the_workers_were_a_map_is_read_too(project: Path, tmp_path: Path) -> None:
+def test_a_stack_file_of_the_former_layout_is_accepted(project: Path, tmp_path: Path) -> None:
     document = yaml.safe_load(STAGING)
     config = document["config"]
     config |= {f"oracle-net:{name}": each for name, each in config.pop("oracle-net:workers").items()}
@@ -185,7 +185,7 @@ def test_a_file_from_before_the_workers_were_a_map_is_read_too(project: Path, tm
     assert config["oracle-net:workers"]["api"]["entry"] == "dist/worker.js"
 
 
-def test_a_worker_of_which_there_is_no_reference_service(project: Path, tmp_path: Path) -> None:
+def test_a_worker_without_a_reference_service_is_cloned(project: Path, tmp_path: Path) -> None:
     document = yaml.safe_load(STAGING)
     mail = {"script": "oracle-mail-staging", "path": "../mail", "entry": "w.js", "compatibilityDate": "2025-06-01"}
     document["config"]["oracle-net:workers"]["mail"] = mail
@@ -198,7 +198,7 @@ def test_a_worker_of_which_there_is_no_reference_service(project: Path, tmp_path
     assert Stack("local", tmp_path / "rehearsal/project").settings().services[-3:] == ("mail", "universe", "web")
 
 
-def test_a_revision_whose_backend_is_a_containers_image_runs_as_the_one_before(project: Path, tmp_path: Path) -> None:
+def test_a_revision_with_a_container_image_uses_the_reference_backend(project: Path, tmp_path: Path) -> None:
     document = yaml.safe_load(STAGING)
     document["config"]["oracle-net:backend"]["image"] = {"path": "../oracle-universe-backend"}
     (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
@@ -209,7 +209,7 @@ def test_a_revision_whose_backend_is_a_containers_image_runs_as_the_one_before(p
     assert placed(project, services, folder, head=True)["oracle-net:backend"]["path"] == "../checkouts/backend"
 
 
-def test_a_service_below_the_top_of_its_repository(project: Path, tmp_path: Path) -> None:
+def test_a_service_in_a_subfolder_of_its_repository_works(project: Path, tmp_path: Path) -> None:
     checkout(project.parent / "mono", "only", below="apps/web")
     text = STAGING.replace("../oracle-net-web", "../mono/apps/web")
     (project / "Pulumi.staging.yaml").write_text(text)
@@ -218,7 +218,7 @@ def test_a_service_below_the_top_of_its_repository(project: Path, tmp_path: Path
     assert (tmp_path / "rehearsal/checkouts/web/apps/web/worker.ts").read_text() == "only"
 
 
-def test_a_backend_whose_image_is_a_directory_of_its_checkout(project: Path, tmp_path: Path) -> None:
+def test_a_backend_image_in_a_subfolder_of_its_checkout_works(project: Path, tmp_path: Path) -> None:
     document = yaml.safe_load(STAGING)
     document["config"]["oracle-net:backend"] |= {
         "build": "make image",

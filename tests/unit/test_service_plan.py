@@ -1,4 +1,4 @@
-"""What a deploy of some services touches, refuses and says."""
+"""The plan of a deploy of some services: its changes, refusals and words."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def said(services: tuple[str, ...], found: PlannedChange, **config: Any) -> list
     return list(service_plan.describe(services, found, outputs(), settings(**config), "prod"))
 
 
-def test_services_are_known_and_in_their_order() -> None:
+def test_services_are_sorted_and_unknown_ones_refused() -> None:
     assert service_plan.chosen([], settings()) == ALL
     assert service_plan.chosen(["web", "backend", "web"], settings()) == ("backend", "web")
     with refused(
@@ -56,7 +56,7 @@ def test_services_are_known_and_in_their_order() -> None:
         service_plan.chosen(["web", "wbe"], settings())
 
 
-def test_the_engine_is_held_to_the_services() -> None:
+def test_the_engine_is_limited_to_the_chosen_services() -> None:
     assert service_plan.options(ALL, settings()) == []
     targets = {
         "**::uptime",
@@ -73,7 +73,7 @@ def test_the_engine_is_held_to_the_services() -> None:
     assert not {"**::api", "**::api-*", "**::web-*"} & with_backend
 
 
-def test_every_resource_of_the_program_has_a_service() -> None:
+def test_resources_are_assigned_to_their_services() -> None:
     assert service_plan.belongs_to_service("admin-password", "backend")
     assert service_plan.belongs_to_service("backend-data", "backend")
     assert service_plan.belongs_to_service("web-script", "web")
@@ -82,7 +82,7 @@ def test_every_resource_of_the_program_has_a_service() -> None:
     )
 
 
-def test_what_runs_is_kept_as_the_state_has_it() -> None:
+def test_pinned_services_have_the_running_values_of_the_state() -> None:
     script = {"urn": "urn:pulumi:s::p::T::api-script", "inputs": {"content": "running"}}
     old = {**script, "inputs": {"content": "older"}, "delete": True}
     state = {"deployment": {"resources": [old, script]}}
@@ -115,7 +115,7 @@ def test_a_deploy_never_wipes() -> None:
         service_plan.refuse_loss(("backend",), settings(restart=2), outputs(), state, "local")
 
 
-def test_the_preview_s_events_are_read() -> None:
+def test_the_preview_events_are_read() -> None:
     def seen(op: str, name: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         what = {"op": op, "urn": f"u::p::t::{name}", "type": "t", "old": {"inputs": old}, "new": {"inputs": new}}
         return {"resourcePreEvent": {"metadata": what}}
@@ -139,7 +139,7 @@ def test_the_preview_s_events_are_read() -> None:
     assert found.new == {"apiUrl": API}
 
 
-def test_the_api_is_taken_along_with_its_bindings_only() -> None:
+def test_a_deploy_of_the_backend_updates_only_the_bindings_of_the_api() -> None:
     service_plan.refuse_unrelated_changes(
         ("backend",), plan(change("api-script", "update", "bindings")), outputs(), settings()
     )
@@ -155,7 +155,7 @@ def test_the_api_is_taken_along_with_its_bindings_only() -> None:
         )
 
 
-def test_an_api_that_moves_takes_the_front_ends_along() -> None:
+def test_a_changed_api_address_must_be_deployed_with_the_sites() -> None:
     moved = plan(change("api-script"), api="http://elsewhere.example.org")
     with refused(
         rf"universe would still use {API}\. "
@@ -167,7 +167,7 @@ def test_an_api_that_moves_takes_the_front_ends_along() -> None:
     service_plan.refuse_unrelated_changes(ALL, moved, None, settings())
 
 
-def test_a_release_of_the_backend_in_words() -> None:
+def test_a_release_of_the_backend_is_described() -> None:
     found = plan(
         change("backend-app", "replace"), change("api-script", "update", "bindings"), backend="sha256:" + "f" * 64
     )
@@ -182,7 +182,7 @@ def test_a_release_of_the_backend_in_words() -> None:
     assert "its data is NOT migrated" in said(("backend",), found, data="ephemeral")[0]
 
 
-def test_workers_in_words() -> None:
+def test_changes_of_workers_are_described() -> None:
     found = plan(
         change("api-script", "update", "content", "bindings"),
         change("web-script", "update", "bindings"),
@@ -202,12 +202,12 @@ def test_workers_in_words() -> None:
     ]
 
 
-def test_what_only_has_other_bindings_says_so() -> None:
+def test_a_change_of_bindings_only_is_described() -> None:
     (api, *_) = said(("api",), plan(change("api-script", "update", "bindings")))
     assert api == "api: another version, release bbbbbbbbbbbb as before (bindings), at once, no restart."
 
 
-def test_a_first_deploy_and_repairs_in_words() -> None:
+def test_a_first_deploy_and_repairs_are_described() -> None:
     first = PlannedChange((change("backend-app", "create"), change("web-script", "create")), {"release": OLD})
     assert list(service_plan.describe(("backend", "web"), first, None, settings(), "prod"))[:2] == [
         "backend: a new app, release aaaaaaaaaaaa, with no data.",
@@ -217,15 +217,15 @@ def test_a_first_deploy_and_repairs_in_words() -> None:
     assert repaired == "backend: update backend-ready; no new app, no restart, the data stays."
 
 
-def test_an_app_changed_by_hand_is_said_to_be_refused_with_what_puts_it_right() -> None:
-    """A plan of ours always has another app; only what a refresh found is an update in place."""
+def test_an_app_changed_by_hand_is_described_as_refused_with_its_fix() -> None:
+    """Our own plan always replaces the app; an update in place comes only from a refresh."""
     (changed, *_) = said(("backend",), plan(change("backend-app", "update", "spec")))
     assert "was changed by hand, so the update would be REFUSED" in changed
     assert changed.endswith("run `oracle drift prod --repair` to replace it by another app with the same data.")
     assert "the data stays" not in changed
 
 
-def test_what_is_kept_of_the_apis_declaration_follows_the_backend_too() -> None:
+def test_the_remembered_declaration_of_the_api_may_change_with_the_backend() -> None:
     moved = plan(change("api-script", "update", "bindings"), change("api-declared", "update", "bindings", "etag"))
     service_plan.refuse_unrelated_changes(("backend",), moved, outputs(), settings())
     assert {"api-script", "api-declared", "backend-*"} <= set(service_plan.resources(("backend",)))

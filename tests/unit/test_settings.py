@@ -1,4 +1,4 @@
-"""Configuration: every bad key is named, with its consequence and the command that fixes it."""
+"""The configuration: every invalid key is named, with its consequence and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_prod_has_the_live_names() -> None:
     assert found.sites["web"].domain.hostname == "oraclenet.org"
 
 
-def test_each_service_says_how_it_shows_that_it_is_well() -> None:
+def test_each_service_has_its_health_check() -> None:
     found = settings.from_file(PROJECT / "Pulumi.prod.yaml").health
     assert {name: (health.path, health.status) for name, health in found.items()} == {
         "backend": ("/api/health", 200),
@@ -77,7 +77,7 @@ def test_each_service_says_how_it_shows_that_it_is_well() -> None:
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
-def test_what_nobody_has_filled_in_is_named(stack: str) -> None:
+def test_placeholder_values_are_named(stack: str) -> None:
     domains = ("workers.api.domain.zoneId", "workers.web.domain.zoneId") if stack == "prod" else ()
     left = ("accountId", *domains, "workersUrl", "backend.image.digest")
     assert settings.from_file(stack_file(stack)).left_as_in_the_template == left
@@ -126,7 +126,7 @@ def test_a_missing_key_of_a_section_is_named_by_its_path(path: str) -> None:
     assert f". Fix: run `pulumi config set --path oracle-net:{path} " in shown(caught.value)
 
 
-def test_a_worker_is_of_code_or_of_files() -> None:
+def test_a_worker_needs_an_entry_or_assets() -> None:
     with pytest.raises(SettingsError) as caught:
         settings.parse(changed("workers.web.assets", None))
     assert str(caught.value).startswith(
@@ -172,7 +172,7 @@ def test_a_malformed_value_is_named_by_its_path(path: str, value: object) -> Non
     assert "\n" not in line
 
 
-def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
+def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:
     with pytest.raises(SettingsError) as caught:
         settings.parse({**values(), "genertion": 2})
     assert shown(caught.value) == (
@@ -181,8 +181,8 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
     )
 
 
-def test_a_file_from_before_workers_were_a_map_is_told_where_its_lines_go() -> None:
-    """To take the keys away, as with others, would lose what they say."""
+def test_a_file_of_the_former_layout_gets_instructions_to_move_its_lines() -> None:
+    """The usual advice, to remove the keys, would lose their values."""
     former = values()
     workers = former.pop("workers")
     with pytest.raises(SettingsError) as caught:
@@ -200,7 +200,7 @@ def test_an_unknown_key_of_a_section_is_named_by_its_path() -> None:
     assert caught.value.helps == (RemoveKey("oracle-net:backend.colour"),)
 
 
-def test_the_nearest_key_of_a_section_is_another_key_of_a_section() -> None:
+def test_the_suggestion_for_a_key_of_a_section_is_from_that_section() -> None:
     with pytest.raises(SettingsError, match=r"oracle-net:backend\.helthPath .*\(did you mean healthPath\?\)"):
         settings.parse(changed("backend.helthPath", "/"))
 
@@ -216,14 +216,14 @@ def test_the_nearest_key_of_a_section_is_another_key_of_a_section() -> None:
         "workers.api.health.path",
     ],
 )
-def test_a_form_is_told_in_words(path: str) -> None:
+def test_a_required_format_is_described_in_words(path: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings.parse(changed(path, "?"))
     assert f"oracle-net:{path} should be " in str(caught.value)
     assert "^" not in str(caught.value)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     found = changed("adminEmail", None)
     del found["workers"]["web"]["assets"]
     with pytest.raises(SettingsError) as caught:
@@ -231,7 +231,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_an_image_needs_one_source() -> None:
+def test_an_image_needs_exactly_one_source() -> None:
     image = values()["backend"]["image"]
     digest = "sha256:" + "0" * 64
     with pytest.raises(SettingsError, match="needs one of digest, build and path"):
@@ -244,12 +244,12 @@ def test_an_image_needs_one_source() -> None:
     assert caught.value.helps == (SetKey("oracle-net:backend.image.store", "URL"),)
 
 
-def test_a_worker_that_nobody_could_reach_is_refused() -> None:
+def test_a_worker_without_any_address_is_refused() -> None:
     with pytest.raises(SettingsError, match="neither workersDev nor a domain"):
         settings.parse(changed("workers.api.workersDev", False))
 
 
-def test_two_workers_may_not_share_a_script() -> None:
+def test_two_workers_with_one_script_name_are_refused() -> None:
     with pytest.raises(SettingsError, match="The Workers api and web have the same script name") as caught:
         settings.parse(changed("workers.web.script", "oracle-universe-api"))
     assert caught.value.helps == (SetKey("oracle-net:workers.web.script", "NAME"),)
@@ -269,14 +269,14 @@ def test_a_secret_in_plain_text_is_refused_without_being_shown(key: str, tmp_pat
 
 
 @pytest.mark.parametrize("password", ["a" * 72, "\N{SNOWMAN}" * 25])
-def test_a_password_that_pocketbase_would_refuse_is_refused_before_it_goes_there(password: str) -> None:
+def test_a_password_that_pocketbase_would_refuse_is_refused_early(password: str) -> None:
     with pytest.raises(SettingsError, match="71 characters and 72 bytes at most") as caught:
         settings.parse({**values(), "adminPassword": password})
     assert password not in str(caught.value)
     settings.parse({**values(), "adminPassword": "a" * 71})
 
 
-def test_secrets_do_not_show_in_what_is_printed_of_settings() -> None:
+def test_secrets_are_not_in_the_repr_of_the_settings() -> None:
     found = settings.parse({**values(), "adminPassword": "planted-secret", "githubToken": "planted-token"})
     assert "planted" not in repr(found)
     assert "planted" not in str(found)
@@ -295,13 +295,13 @@ def test_settings_cannot_be_changed() -> None:
         found.generation = 2
 
 
-def test_formatting_changes_nothing() -> None:
+def test_formatting_of_the_file_does_not_matter() -> None:
     written = yaml.safe_dump({"config": {f"oracle-net:{k}": v for k, v in reversed(values().items())}}, indent=8)
     again = yaml.safe_load(written)["config"]
     assert settings.parse({k.removeprefix("oracle-net:"): v for k, v in again.items()}) == settings.parse(values())
 
 
-def test_a_file_that_is_not_there_or_not_yaml_is_told(tmp_path: Path) -> None:
+def test_a_missing_or_invalid_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"Pulumi\.nowhere\.yaml does not exist") as caught:
         settings.from_file(tmp_path / "Pulumi.nowhere.yaml")
     assert caught.value.helps == (Fix("ls Pulumi.*.yaml", "to see the stacks that exist"),)
@@ -310,12 +310,12 @@ def test_a_file_that_is_not_there_or_not_yaml_is_told(tmp_path: Path) -> None:
         settings.from_file(tmp_path / "Pulumi.odd.yaml")
 
 
-def test_sections_arrive_as_json_from_the_engine() -> None:
+def test_sections_are_decoded_from_the_engines_json() -> None:
     decoded = {key: loading.decoded(json.dumps(value)) for key, value in values().items() if isinstance(value, dict)}
     assert decoded == {key: value for key, value in values().items() if isinstance(value, dict)}
 
 
-def test_the_backends_own_secrets_are_kept_apart(tmp_path: Path) -> None:
+def test_secrets_of_the_backend_are_stored_separately(tmp_path: Path) -> None:
     found = settings.parse({**values(), "backendSecrets": {"MAIL_KEY": "planted-key"}})
     assert found.secret_variables == {"MAIL_KEY": "planted-key"}
     assert "planted" not in repr(found)
@@ -339,16 +339,14 @@ def test_the_backends_own_secrets_are_kept_apart(tmp_path: Path) -> None:
         ({"backendSecrets": {"not a name": "x"}}, "oracle-net:backendSecrets.not a name"),
     ],
 )
-def test_a_variable_of_the_backend_has_one_place(changes: dict[str, Any], said: str) -> None:
+def test_a_backend_variable_that_is_defined_twice_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         settings.parse({**values(), **changes})
 
 
 @pytest.mark.parametrize("before", [None, "other"])
-def test_no_package_is_searched_for_plugins_and_nothing_stays_in_the_environment(
-    tmp_path: Path, before: str | None
-) -> None:
-    """The search takes as long as all of the settings' models."""
+def test_pydantic_does_not_search_for_plugins(tmp_path: Path, before: str | None) -> None:
+    """The search takes as long as building all models of the settings."""
     (tmp_path / "plugged.py").write_text("plugin = None\n")
     (tmp_path / "plugged-1.dist-info").mkdir()
     (tmp_path / "plugged-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1\n")

@@ -1,4 +1,4 @@
-"""Which stack a shell works on: what `oracle env` sets, what it takes back, and what commands make of it."""
+"""The stack that a shell works on: the variables that `oracle env` sets and removes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def loaded(environment: dict[str, str], wanted: dict[str, str], shell: str = "sh
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_another_stacks_environment_takes_the_place_of_the_one_before(shell: str) -> None:
+def test_loading_another_stack_replaces_the_environment_of_the_first(shell: str) -> None:
     local = loaded(OWN, LOCAL, shell)
     assert {**OWN, **LOCAL, BEFORE: local[BEFORE]} == local
     staging = loaded(local, STAGING, shell)
@@ -47,15 +47,15 @@ def test_another_stacks_environment_takes_the_place_of_the_one_before(shell: str
     assert unloaded(local) == unloaded(staging) == OWN
 
 
-def test_the_same_stacks_environment_twice_is_the_same() -> None:
+def test_loading_the_same_stack_twice_changes_nothing() -> None:
     local = loaded(OWN, LOCAL)
     assert loaded(local, LOCAL) == local
     renewed = loaded(local, {**LOCAL, "DIGITALOCEAN_TOKEN": "renewed"})
     assert (renewed["DIGITALOCEAN_TOKEN"], unloaded(renewed)) == ("renewed", OWN)
 
 
-def test_what_somebody_has_set_since_stays() -> None:
-    """As by .envrc, between the tour on the local stack and the first deploy to a real one."""
+def test_variables_set_later_by_the_user_stay() -> None:
+    """For example by .envrc, between the tour on the local stack and the first deploy to a real one."""
     local = loaded(OWN, LOCAL)
     local |= {"DIGITALOCEAN_TOKEN": "real", "PULUMI_CONFIG_PASSPHRASE": "team's"}
     staging = loaded(local, STAGING)
@@ -63,17 +63,17 @@ def test_what_somebody_has_set_since_stays() -> None:
     assert "PULUMI_BACKEND_URL" not in staging
 
 
-def test_the_path_is_never_put_back() -> None:
+def test_unloading_does_not_restore_the_path() -> None:
     local = loaded({"PATH": "/usr/bin"}, {"PATH": "/tools:/usr/bin"})
     assert unloaded(local)["PATH"] == "/tools:/usr/bin"
 
 
-def test_the_local_tokens_are_not_held_a_second_time() -> None:
+def test_the_local_tokens_are_not_stored_a_second_time() -> None:
     assert "local-token" not in loaded(OWN, LOCAL)[BEFORE]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"HOME": 1}', '{"HOME": ["x"]}'])
-def test_a_record_that_is_none_takes_nothing_back(text: str) -> None:
+def test_an_invalid_record_unloads_nothing(text: str) -> None:
     assert unloaded({**OWN, BEFORE: text}) == OWN
 
 
@@ -103,7 +103,7 @@ def evaluated(stack: str) -> None:
             os.environ[name] = value
 
 
-def test_plain_pulumi_works_on_the_stack_and_on_no_other(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_pulumi_works_only_on_the_loaded_stack(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", dict(os.environ))
     evaluated("local")
     assert (os.environ["PULUMI_STACK"], os.environ["DIGITALOCEAN_TOKEN"]) == ("local", "local-token")
@@ -114,8 +114,10 @@ def test_plain_pulumi_works_on_the_stack_and_on_no_other(project: Path, monkeypa
     assert not gone & set(os.environ)
 
 
-def test_a_command_in_a_shell_of_another_stack_works_on_its_own(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`oracle … staging` after `oracle env local`: neither the local state nor the passphrase nor a token."""
+def test_a_command_for_another_stack_ignores_the_loaded_environment(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`oracle … staging` after `oracle env local` uses neither the local state nor its passphrase and tokens."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "mine")
     evaluated("local")

@@ -1,4 +1,4 @@
-"""Rules of a site: what Cloudflare's own parser takes is taken, and each line that it refuses is named."""
+"""Rule files of a site: everything that Cloudflare's parser accepts is accepted, and each refused line is named."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def said(problems: list[Problem]) -> list[tuple[int, str]]:
         "/ /home\n/app/* /app.html 200\n",
     ],
 )
-def test_redirects_that_are_taken(text: str) -> None:
+def test_valid_redirects_are_accepted(text: str) -> None:
     assert redirect_problems(text) == []
 
 
@@ -45,18 +45,18 @@ def test_redirects_that_are_taken(text: str) -> None:
         (f"/a /{'b' * 997}", 1, "the line has 1001 characters"),
     ],
 )
-def test_redirects_that_are_refused(text: str, line: int, says: str) -> None:
+def test_invalid_redirects_are_refused_with_their_line(text: str, line: int, says: str) -> None:
     (problem,) = redirect_problems(text)
     assert (problem.line, says in problem.says) == (line, True), problem
 
 
-def test_a_single_page_is_told_that_it_needs_no_rule() -> None:
+def test_a_single_page_redirect_is_refused_as_unnecessary() -> None:
     (problem,) = redirect_problems("/* /index.html 200")
     assert problem.fix == "remove it, since a single page needs no rule"
     assert redirect_problems("/ /index.html", strips_index=False) == []
 
 
-def test_the_limits_of_redirects() -> None:
+def test_the_number_of_redirects_is_limited() -> None:
     static = "".join(f"/{number} /x\n" for number in range(2001))
     assert [line for line, _ in said(redirect_problems(static))] == [2001]
     dynamic = "".join(f"/{number}/* /x\n" for number in range(101))
@@ -78,7 +78,7 @@ def test_the_limits_of_redirects() -> None:
         "/p/:id\n  Link: <https://example.org:80/>; rel=next\n",
     ],
 )
-def test_headers_that_are_taken(text: str) -> None:
+def test_valid_headers_are_accepted(text: str) -> None:
     assert header_problems(text) == []
 
 
@@ -98,18 +98,18 @@ def test_headers_that_are_taken(text: str) -> None:
         (f"/a\n  X: {'y' * 1998}", 2, "the line has 2001 characters"),
     ],
 )
-def test_headers_that_are_refused(text: str, line: int, says: str) -> None:
+def test_invalid_headers_are_refused_with_their_line(text: str, line: int, says: str) -> None:
     first = header_problems(text)[0]
     assert (first.line, says in first.says) == (line, True), first
 
 
-def test_the_limit_of_headers() -> None:
+def test_the_number_of_header_rules_is_limited() -> None:
     text = "".join(f"/{number}\n  X: y\n" for number in range(101))
     assert said(header_problems(text)) == [(201, "this is one rule more than the 100 that Cloudflare takes")]
     assert header_problems(text[: text.index("/100\n")]) == []
 
 
-def test_what_a_rule_sets_and_unsets() -> None:
+def test_a_header_rule_sets_and_unsets_headers() -> None:
     (rule,) = header_rules("\n/*.txt\n  Content-Type: text/plain\n  ! X-Powered-By\n")
     assert (rule.line, rule.path, rule.set, rule.unset) == (
         2,

@@ -1,4 +1,4 @@
-"""Which files of a folder are a site, and with which content types they are served."""
+"""The files of a folder that belong to a site, and their content types."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def refusal(site: Path) -> str:
 # --- .assetsignore
 
 
-def test_what_assetsignore_names_is_served_nowhere(site: Path) -> None:
+def test_files_named_in_assetsignore_are_not_served(site: Path) -> None:
     write(site, ".assetsignore", "*.map\n.env\n.#*\n*~\n")
     before = assets_digest(site)
     for name in (".env", "app.js.map", "assets/APP.MAP", "index.html~", "assets/.env"):
@@ -80,7 +80,7 @@ def test_what_assetsignore_names_is_served_nowhere(site: Path) -> None:
         ("\\!x\n**/c.map", "a/b.txt d.txt"),
     ],
 )
-def test_assetsignore_means_what_it_means_to_wrangler(tmp_path: Path, rules: str, left: str) -> None:
+def test_assetsignore_patterns_work_as_in_wrangler(tmp_path: Path, rules: str, left: str) -> None:
     for name in ("a/b.txt", "a/c.map", "d.txt"):
         write(tmp_path, name, "x")
     write(tmp_path, ".assetsignore", rules)
@@ -91,21 +91,21 @@ def test_assetsignore_means_what_it_means_to_wrangler(tmp_path: Path, rules: str
             names(tmp_path)
 
 
-def test_what_is_below_an_ignored_folder_stays_ignored() -> None:
+def test_a_file_below_an_ignored_folder_stays_ignored() -> None:
     rules = Ignore("vendor/\n!vendor/keep/x.js\n")
     assert rules.decided("vendor/keep/x.js", False) is True
     assert rules.decided("other/x.js", False) is None
     assert Ignore("*.js\n!x.js").decided("deep/x.js", False) is False
 
 
-def test_a_line_of_assetsignore_that_is_no_pattern_is_named(site: Path) -> None:
+def test_an_invalid_line_of_assetsignore_is_named(site: Path) -> None:
     write(site, ".assetsignore", "*.map\n!\n")
     assert refusal(site) == f"{site}/.assetsignore, line 2: '!' is not a pattern. Fix: write it as in .gitignore."
     (site / ".assetsignore").write_bytes(b"*.map\ncaf\xe9\n")
     assert refusal(site) == f"{site}/.assetsignore, line 2: this is not UTF-8. Fix: save it as UTF-8."
 
 
-def test_rules_are_read_whatever_assetsignore_names(site: Path) -> None:
+def test_rule_files_are_read_even_when_assetsignore_matches_them(site: Path) -> None:
     write(site, ".assetsignore", "_*\n")
     write(site, "_headers", "/*\n  X-A: b\n")
     assert stage(site).headers == "/*\n  X-A: b\n"
@@ -115,7 +115,7 @@ def test_rules_are_read_whatever_assetsignore_names(site: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".env", ".env.production", "sub/.ENV", ".dev.vars", ".git/config", "_worker.js"])
-def test_what_nobody_means_to_publish_needs_a_word(site: Path, name: str) -> None:
+def test_files_that_look_private_must_be_named_in_assetsignore(site: Path, name: str) -> None:
     write(site, name, "secret")
     last = {".git/config": ".git"}.get(name, name.rpartition("/")[2])
     assert f"would be public. Fix: add `{last}` to the site's .assetsignore to leave it out" in refusal(site)
@@ -125,7 +125,7 @@ def test_what_nobody_means_to_publish_needs_a_word(site: Path, name: str) -> Non
     assert name in names(site)
 
 
-def test_examples_of_settings_are_served(site: Path) -> None:
+def test_example_settings_are_served(site: Path) -> None:
     write(site, ".env.example", "NAME=value")
     assert ".env.example" in names(site)
 
@@ -133,13 +133,13 @@ def test_examples_of_settings_are_served(site: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["assets/node_modules/x/font.ttf", "pb_data", "__pycache__/a.txt", "node_modules/a.js"]
 )
-def test_folders_that_images_leave_out_are_served(site: Path, name: str) -> None:
+def test_folders_that_images_ignore_are_served_by_sites(site: Path, name: str) -> None:
     write(site, name, "x")
     stage(site)
     assert (site.parent / "stage" / name).read_text() == "x"
 
 
-def test_what_macos_leaves_behind_is_left_out_with_a_word(site: Path) -> None:
+def test_ds_store_files_are_left_out_and_reported(site: Path) -> None:
     write(site, "assets/.DS_Store", "x")
     staged = stage(site)
     assert staged.left_out == ("assets/.DS_Store",)
@@ -149,7 +149,7 @@ def test_what_macos_leaves_behind_is_left_out_with_a_word(site: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["lone%20copy.txt", "50%25.txt", "x%2Fy.txt", "100%.txt", "a%b/c.txt"])
-def test_a_percent_sign_is_refused_by_name(site: Path, name: str) -> None:
+def test_a_percent_sign_in_a_file_name_is_refused(site: Path, name: str) -> None:
     write(site, "lone copy.txt", "x")
     assert names(site)
     write(site, name, "x")
@@ -157,7 +157,7 @@ def test_a_percent_sign_is_refused_by_name(site: Path, name: str) -> None:
     assert refusal(site).startswith(f"{path} has a % in its name, which Cloudflare reads as an escape")
 
 
-def test_a_control_character_is_refused_by_name(site: Path) -> None:
+def test_a_control_character_in_a_file_name_is_refused(site: Path) -> None:
     write(site, "a\nb.txt", "x")
     assert refusal(site).startswith(rf"{site}/a\nb.txt has a control character in its name")
 
@@ -187,8 +187,8 @@ def test_a_rule_that_cloudflare_refuses_is_named(site: Path, name: str, content:
     assert told.endswith(", then run `oracle build --stack prod`.")
 
 
-def test_a_packed_site_is_staged_as_it_was_packed(site: Path, tmp_path: Path) -> None:
-    """What a receipt names was accepted by the rules of its time."""
+def test_a_packed_site_is_staged_without_checking_its_rules(site: Path, tmp_path: Path) -> None:
+    """The bytes of a receipt were accepted by the rules of their time."""
     write(site, "_redirects", "/* /index.html 200\n")
     write(site, "data.txt", "x")
     packed = tmp_path / "packed"
@@ -216,7 +216,7 @@ def rules(files: dict[str, str], own: str | None = None) -> dict[str, list[str]]
     return found
 
 
-def test_each_file_has_a_content_type_of_its_name() -> None:
+def test_each_file_has_the_content_type_of_its_suffix() -> None:
     files = {"a.json": "same", "a.txt": "same", "sub/a b.woff2": "1", "odd.xyz": "2", "LICENSE": "3", "index.html": "4"}
     assert rules(files) == {
         "/a.json": ["! Content-Type", "Content-Type: application/json"],
@@ -227,12 +227,12 @@ def test_each_file_has_a_content_type_of_its_name() -> None:
     }
 
 
-def test_pages_alone_need_no_rules() -> None:
+def test_a_site_with_only_pages_needs_no_content_type_rules() -> None:
     assert with_content_types({"index.html": "1", "about/index.html": "2"}, None) is None
     assert with_content_types({"index.html": "1"}, "/*\n  X: y\n") == "/*\n  X: y\n"
 
 
-def test_the_sites_own_content_types_decide() -> None:
+def test_the_sites_own_content_types_take_precedence() -> None:
     own = "/a.json\n  Content-Type: text/x\n/*.txt\n  Content-Type: text/y\n/b.js\n  X: y\n/c.js\n  ! Content-Type\n"
     found = rules({"a.json": "1", "b.txt": "2", "b.js": "3", "c.js": "4"}, own)
     assert found == {
@@ -244,13 +244,13 @@ def test_the_sites_own_content_types_decide() -> None:
     }
 
 
-def test_where_rules_run_short_those_stay_that_are_needed() -> None:
+def test_with_too_many_files_only_the_necessary_rules_are_sent() -> None:
     known = {f"assets/{number}.js": str(number) for number in range(200)}
     assert list(rules({**known, "favicon.ico": "i"})) == ["/favicon.ico"]
     assert set(rules({**known, "copy.json": "7"})) == {"/copy.json", "/assets/7.js"}
 
 
-def test_where_they_run_short_again_endings_share_one() -> None:
+def test_with_too_many_necessary_rules_files_of_one_suffix_share_a_rule() -> None:
     fonts = {f"fonts/{number}.woff2": str(number) for number in range(150)}
     assert rules({**fonts, "robots.txt": "r"}) == {
         "/fonts/*.woff2": ["! Content-Type", "Content-Type: font/woff2"],
@@ -263,12 +263,12 @@ def test_where_they_run_short_again_endings_share_one() -> None:
         with_content_types(posts, own)
 
 
-def test_no_more_rules_are_sent_than_cloudflare_takes() -> None:
+def test_never_more_rules_are_sent_than_cloudflare_accepts() -> None:
     own = "".join(f"/{number}\n  X: y\n" for number in range(60))
     files = {f"{number}.txt": str(number) for number in range(41)}
     assert len(header_rules(with_content_types(files, own) or "")) <= HEADER_RULES
 
 
-def test_a_page_with_the_bytes_of_another_file_is_refused(site: Path) -> None:
+def test_a_page_with_the_same_bytes_as_another_file_is_refused(site: Path) -> None:
     write(site, "copy.txt", "<title>site</title>")
     assert refusal(site).startswith("index.html and copy.txt have the same bytes")

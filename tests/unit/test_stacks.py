@@ -1,4 +1,4 @@
-"""Stacks of one's own: the file that `oracle up NAME` writes, its names, and what a later template changes in it."""
+"""Stacks of one's own: the file that `oracle up NAME` writes, its names, and updates from a newer template."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def names(stack: Stack) -> list[str]:
     return [settings.backend.app_name, *(worker.script for worker in settings.workers.values())]
 
 
-def test_local_keeps_the_live_names(project: Path) -> None:
+def test_the_local_stack_has_the_production_names(project: Path) -> None:
     assert names(up(project, "local")) == ["jellyfish-app", "oracle-universe-api", "oracle-universe-web", "oracle-net"]
 
 
-def test_a_stack_has_names_of_its_own(project: Path) -> None:
+def test_a_new_stack_has_its_own_names(project: Path) -> None:
     (said,) = provide(Stack("ada", project))
     assert said.startswith("The stack ada is new: Pulumi.ada.yaml, written from localcloud/stack.yaml")
     ada = Stack("ada", project)
@@ -66,11 +66,11 @@ def test_a_stack_has_names_of_its_own(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "ada-lovelace", "ada-lovelace-2", "x" * 60])
-def test_every_name_fits_and_two_names_stay_two(project: Path, name: str) -> None:
+def test_every_name_is_short_enough_and_unique(project: Path, name: str) -> None:
     assert not set(names(up(project, name))) & set(names(up(project, f"{name[:-1]}y")))
 
 
-def test_a_shortened_name_is_still_told_from_others() -> None:
+def test_shortened_names_are_unique() -> None:
     limit = APP_NAME_LIMIT - GENERATION_SUFFIX
     made = {own_name("jellyfish-app", name, limit) for name in ("lovelace-1", "lovelace-2", "lovelace")}
     assert len(made) == 3
@@ -78,8 +78,8 @@ def test_a_shortened_name_is_still_told_from_others() -> None:
     assert own_name("oracle-net", "ada", SCRIPT_NAME_LIMIT) == "oracle-net-ada"
 
 
-def test_it_is_in_the_account_that_is_there(project: Path) -> None:
-    """Where the first stack was given other ports, such as for another program's sake."""
+def test_a_new_stack_uses_the_ports_of_the_existing_local_cloud(project: Path) -> None:
+    """The first stack may have been given other ports, for example because another program uses the default ones."""
     local = up(project, "local")
     local.file.write_text(
         local.file.read_text().replace(":8400", ":9400").replace(":8401", ":9401").replace("ce\n", "cf\n")
@@ -104,19 +104,19 @@ def test_it_is_in_the_account_that_is_there(project: Path) -> None:
         ("loca", "local"),
     ],
 )
-def test_a_mistyped_stack_is_no_new_one(project: Path, name: str, meant: str) -> None:
+def test_a_mistyped_stack_name_creates_no_stack(project: Path, name: str, meant: str) -> None:
     with refused(f"There is no stack {name}, and .* so similar to {meant}. Fix: run `.*` if you mean {meant}; or"):
         up(project, name)
     assert not Stack(name, project).file.exists() or name == "Prod"
 
 
 @pytest.mark.parametrize("name", ["Ada", "ada.2", "a_b", "2nd"])
-def test_what_is_no_name_for_a_stack_of_ones_own(project: Path, name: str) -> None:
+def test_an_invalid_name_for_a_new_stack_is_refused(project: Path, name: str) -> None:
     with pytest.raises(CommandError, match="lowercase letters, digits and dashes"):
         up(project, name)
 
 
-def test_a_pull_requests_environment_is_none(project: Path) -> None:
+def test_the_name_of_a_review_environment_is_refused(project: Path) -> None:
     with refused("^pr-12 is the review environment of a pull request. Fix: run `oracle review 12` to create it"):
         up(project, "pr-12")
 
@@ -127,7 +127,7 @@ def template(project: Path, old: str, new: str) -> None:
     file.write_text(file.read_text().replace(old, new))
 
 
-def test_what_the_template_gains_is_added(project: Path) -> None:
+def test_additions_to_the_template_are_applied(project: Path) -> None:
     ada = up(project, "ada")
     template(project, "      assets: public\n", "      assets: public\n      notFound: 404-page\n")
     template(project, "config:\n", "config:\n  oracle-net:writeFreezeSeconds: 100\n")
@@ -137,7 +137,7 @@ def test_what_the_template_gains_is_added(project: Path) -> None:
     assert not list(provide(ada))
 
 
-def test_what_the_template_changes_or_drops_comes_but_never_over_a_value_of_ones_own(project: Path) -> None:
+def test_changes_of_the_template_never_overwrite_the_users_values(project: Path) -> None:
     ada = up(project, "ada")
     own = ada.file.read_text().replace('drainSeconds: "1"', 'drainSeconds: "3"')
     ada.file.write_text(own.replace("  oracle-net:monitoring:\n    emails: [admin@oracle.localhost]\n", ""))
@@ -153,7 +153,7 @@ def test_what_the_template_changes_or_drops_comes_but_never_over_a_value_of_ones
     assert ada.settings().backend.create_timeout == "30m", "the default, since nobody here had set it"
 
 
-def test_a_wipe_stays_what_it_was(project: Path) -> None:
+def test_the_generation_is_preserved_when_the_template_changes(project: Path) -> None:
     ada = up(project, "ada")
     ada.file.write_text(ada.file.read_text().replace('generation: "1"', 'generation: "4"') + "encryptionsalt: v1:own\n")
     template(project, 'generation: "1"', 'generation: "2"')
@@ -164,8 +164,8 @@ def test_a_wipe_stays_what_it_was(project: Path) -> None:
     assert ada.file.read_text().startswith(MARK)
 
 
-def test_without_the_record_only_what_is_missing_is_added(project: Path) -> None:
-    """As after `rm -rf .oracle`."""
+def test_without_the_record_only_missing_keys_are_added(project: Path) -> None:
+    """For example after `rm -rf .oracle`."""
     ada = up(project, "ada")
     (project / ".oracle/stacks/ada.yaml").unlink()
     template(project, "createTimeout: 2m", "createTimeout: 9m\n    healthPath: /api/other")
@@ -173,7 +173,7 @@ def test_without_the_record_only_what_is_missing_is_added(project: Path) -> None
     assert (ada.settings().backend.create_timeout, ada.settings().backend.health_path) == ("2m", "/api/other")
 
 
-def test_a_file_written_by_hand_is_left_alone(project: Path) -> None:
+def test_a_stack_file_written_by_hand_is_not_changed(project: Path) -> None:
     mine = Stack("mine", project)
     mine.file.write_text(LOCAL.read_text().replace('  oracle-net:drainSeconds: "1"\n', ""))
     before = mine.file.read_text()
@@ -181,13 +181,13 @@ def test_a_file_written_by_hand_is_left_alone(project: Path) -> None:
     assert mine.file.read_text() == before
 
 
-def test_the_whole_program_runs_as_a_stack_of_ones_own(project: Path) -> None:
+def test_the_program_runs_with_a_new_stacks_file(project: Path) -> None:
     values = config(up(project, "ada"))
     run = program.run({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
     assert [program.plain(each.inputs["spec"])["name"] for each in run.of(APP)] == ["jellyfish-app-ada"]
 
 
-def test_git_sees_the_real_stacks_and_no_other() -> None:
+def test_git_tracks_only_the_real_stacks() -> None:
     listed = ["Pulumi.ada.yaml", "Pulumi.local.yaml", "Pulumi.pr-7.yaml", "Pulumi.prod.yaml", "Pulumi.staging.yaml"]
     done = subprocess.run(
         ["git", "check-ignore", "--no-index", *listed], cwd=PROJECT, capture_output=True, text=True, check=True
@@ -199,6 +199,6 @@ def test_git_sees_the_real_stacks_and_no_other() -> None:
     assert tracked.stdout.split() == listed[3:]
 
 
-def test_a_stacks_file_is_written_once(project: Path) -> None:
+def test_a_template_merge_preserves_the_users_keys(project: Path) -> None:
     write(Stack("ada", project))
     assert stacks.merged({"a": 1, "mine": 2}, {"a": 1, "b": 1}, {"a": 2, "c": 3}) == {"a": 2, "mine": 2, "c": 3}

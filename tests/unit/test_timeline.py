@@ -35,7 +35,7 @@ DEPLOY = [
 ]
 
 
-def test_the_critical_path_follows_what_is_needed_and_not_what_ended_by_chance() -> None:
+def test_the_critical_path_follows_the_dependencies() -> None:
     assert [(each.name, each.op) for each in critical(rows(DEPLOY))] == [
         ("build api", "build"),
         ("preview", "preview"),
@@ -49,18 +49,18 @@ def test_the_critical_path_follows_what_is_needed_and_not_what_ended_by_chance()
     ]
 
 
-def test_a_step_that_needs_nothing_waits_for_the_phase_before() -> None:
+def test_a_step_without_dependencies_follows_the_previous_phase() -> None:
     alone = [step("preview", 0, 2, op="preview"), step("a", 3, 4), step("b", 4.5, 6)]
     assert [each.name for each in critical(alone)] == ["preview", "b"]
 
 
-def test_nothing_is_no_path_and_no_text() -> None:
+def test_an_empty_run_has_no_path_and_no_text() -> None:
     assert critical([]) == []
     assert text([]) == ""
     assert rows([Step("oracle-net-local", "pulumi:pulumi:Stack", "update", 14, 35)]) == []
 
 
-def test_reads_are_one_row_and_containers_none() -> None:
+def test_all_refreshes_are_one_row_and_components_have_none() -> None:
     shown = rows(DEPLOY)
     assert [(each.began, each.ended) for each in shown if each.op == "refresh"] == [(12, 13)]
     assert not {"oracle-net-local", "backend"} & {each.name for each in shown}
@@ -68,7 +68,7 @@ def test_reads_are_one_row_and_containers_none() -> None:
     assert going_on[0].ended is None
 
 
-def test_text_shows_what_went_on_side_by_side() -> None:
+def test_the_text_shows_parallel_steps_as_bars() -> None:
     lines = text(DEPLOY, 120).splitlines()
     bars = {tuple(line[2:].split()[:2]): line for line in lines if "#" in line or "=" in line}
     web, universe = bars["web-script", "update"], bars["universe-script", "update"]
@@ -81,13 +81,13 @@ def test_text_shows_what_went_on_side_by_side() -> None:
     assert all(len(line) <= 120 for line in lines[:-1])
 
 
-def test_text_marks_what_failed_and_what_goes_on() -> None:
+def test_the_text_marks_failed_and_unfinished_steps() -> None:
     lines = text([step("a", 0, 5), step("b", 0, 3, ok=False), step("c", 1, None)], 80).splitlines()
     assert [line[:3] for line in lines[:3]] == ["! b", "* a", "  c"]
     assert "…" in lines[2]
 
 
-def test_the_chart_stands_alone_and_has_every_row() -> None:
+def test_the_chart_is_self_contained_and_has_every_row() -> None:
     chart = svg(DEPLOY, 'deploy <local> & "more"')
     root = ElementTree.fromstring(chart)
     bars = [rect for rect in root.iter(f"{SVG}rect") if rect.get("class") != "paper"]
@@ -102,7 +102,7 @@ def test_the_chart_stands_alone_and_has_every_row() -> None:
     assert len(list(root.iter(f"{SVG}path"))) == 8
 
 
-def test_bars_are_where_the_seconds_are() -> None:
+def test_the_bars_are_at_their_times() -> None:
     root = ElementTree.fromstring(svg([step("a", 10, 20), step("b", 20, 30, "a")], "t"))
     first, second = (rect for rect in root.iter(f"{SVG}rect") if rect.get("class") == "path")
     assert float(first.get("width", 0)) == float(second.get("width", 0))
@@ -116,7 +116,7 @@ def test_bars_are_where_the_seconds_are() -> None:
     assert float(second.get("x", 0)) == float(first.get("x", 0)) + float(first.get("width", 0))
 
 
-def test_bars_and_labels_stay_within_the_chart() -> None:
+def test_bars_and_labels_stay_inside_the_chart() -> None:
     root = ElementTree.fromstring(svg([step("a" * 80, 0, 0.01), step("b", 0, 4000), step("c", 3, None, ok=False)], "t"))
     _, _, width, height = (float(each) for each in root.get("viewBox", "").split())
     for rect in root.iter(f"{SVG}rect"):

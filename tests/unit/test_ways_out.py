@@ -1,4 +1,4 @@
-"""There is one way out to the network. What goes another way is listed here, with the reason."""
+"""All network access goes through one HTTP client; exceptions are listed here with a reason."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _is_road(name: str) -> bool:
     return any(name == road or name.startswith(f"{road}.") for road in ROADS)
 
 
-def test_all_requests_go_one_way() -> None:
+def test_all_requests_use_the_http_client() -> None:
     found = {
         path.relative_to(PROJECT).as_posix(): sorted(set(roads(path)))
         for path in sources()
@@ -79,7 +79,7 @@ def test_all_requests_go_one_way() -> None:
     assert {name: used for name, used in found.items() if used and name not in EXCEPTIONS} == {}
 
 
-def test_no_exception_is_left_that_is_none() -> None:
+def test_every_listed_exception_is_needed() -> None:
     assert not [name for name in EXCEPTIONS if not (PROJECT / name).is_file() or not list(roads(PROJECT / name))]
 
 
@@ -100,7 +100,7 @@ def test_no_exception_is_left_that_is_none() -> None:
         "from websockets.sync.client import connect",
     ],
 )
-def test_each_way_is_seen(tmp_path: Path, text: str) -> None:
+def test_each_other_way_to_the_network_is_detected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "some.py"
     path.write_text(text)
     assert list(roads(path))
@@ -109,7 +109,7 @@ def test_each_way_is_seen(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["from urllib.parse import quote", "from clients.http import client, httpx", "import http"]
 )
-def test_what_opens_nothing_is_free(tmp_path: Path, text: str) -> None:
+def test_code_without_network_access_is_not_reported(tmp_path: Path, text: str) -> None:
     path = tmp_path / "some.py"
     path.write_text(text)
     assert not list(roads(path))

@@ -1,4 +1,4 @@
-"""A further Worker is an entry of the configuration and nothing else: what is made of it, and what is refused."""
+"""An additional Worker needs only an entry in the configuration."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkouts: Path) -> pro
     return program.run(given, ["oracle-net:workerSecrets"])
 
 
-def test_its_bindings_are_what_the_configuration_says(run: program.Run) -> None:
+def test_the_bindings_are_those_of_the_configuration(run: program.Run) -> None:
     bindings = {each["name"]: each for each in program.plain(run.one("feed-script").inputs["bindings"])}
     assert run.one("storage-kv-feed-cache").inputs["title"] == "feed-cache"
     assert bindings["GREETING"] == {"name": "GREETING", "type": "plain_text", "text": "hello"}
@@ -63,7 +63,7 @@ def test_its_bindings_are_what_the_configuration_says(run: program.Run) -> None:
     assert "planted-token" not in json.dumps(program.hidden(run.one("feed-script").inputs))
 
 
-def test_the_clock_and_the_queues_call_it(run: program.Run) -> None:
+def test_crons_and_queues_call_the_worker(run: program.Run) -> None:
     assert program.plain(run.one("feed-crons").inputs["schedules"]) == [{"cron": "*/5 * * * *"}]
     consumer = run.one("feed-consumes-jobs").inputs
     assert consumer["queueId"] == "storage-queue-jobs-id"
@@ -71,7 +71,7 @@ def test_the_clock_and_the_queues_call_it(run: program.Run) -> None:
     assert run.one("storage-queue-lost").inputs["queueName"] == "lost"
 
 
-def test_it_is_a_service_like_the_others(run: program.Run) -> None:
+def test_an_additional_worker_is_a_service_like_the_others(run: program.Run) -> None:
     assert run.outputs["feedUrl"] == "https://oracle-feed.team.workers.dev"
     assert set(run.outputs["release"]["workers"]) == {"api", "web", "universe", "feed"}
     assert run.one("uptime-feed-check").inputs["name"].endswith(" feed")
@@ -85,7 +85,7 @@ def settings(**workers: Any) -> Settings:
     return parse(values)
 
 
-def test_workers_are_shown_with_the_api_first_and_made_behind_what_they_ask() -> None:
+def test_workers_are_listed_api_first_and_created_after_their_bindings() -> None:
     found = settings(atlas={**FEED, "script": "atlas", "bindings": {"FEED": {"service": "feed"}}}, feed=FEED)
     assert list(found.workers) == ["api", "atlas", "feed", "universe", "web"]
     order = found.made_in_order()
@@ -107,14 +107,14 @@ def test_workers_are_shown_with_the_api_first_and_made_behind_what_they_ask() ->
         ({**FEED, "consumes": {"jobs": {"batchSize": 1000}}}, "oracle-net:workers.feed.consumes.jobs.batchSize "),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(feed: dict[str, Any], said: str) -> None:
+def test_an_invalid_worker_is_refused_in_one_sentence(feed: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings(feed=feed)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_workers_in_a_circle_are_refused() -> None:
+def test_a_cycle_of_service_bindings_is_refused() -> None:
     one, other = (
         {**FEED, "script": name, "bindings": {"X": {"service": asked}}} for name, asked in (("a1", "b"), ("b1", "a"))
     )
@@ -123,17 +123,17 @@ def test_workers_in_a_circle_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["backend", "uptime", "storage"])
-def test_names_of_the_programs_own_are_refused(name: str) -> None:
+def test_a_worker_with_a_reserved_name_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"has a Worker named {name}"):
         settings(**{name: FEED})
 
 
-def test_a_name_that_is_none_is_refused() -> None:
+def test_an_invalid_worker_name_is_refused() -> None:
     with pytest.raises(SettingsError, match="my-feed is no name for a Worker"):
         settings(**{"my-feed": FEED})
 
 
-def test_what_no_backup_has_is_named() -> None:
+def test_storage_that_backups_do_not_include_is_named() -> None:
     feed = {**FEED, "migrations": [{"tag": "v1", "newSqliteClasses": ["Room"]}]}
     assert phrases.not_in_backups(settings(feed=feed)) == (
         "Not in it, and stored by Cloudflare only: D1 database feed-data, KV namespace feed-cache, queue jobs, "
@@ -142,7 +142,7 @@ def test_what_no_backup_has_is_named() -> None:
     assert phrases.not_in_backups(settings()) == ""
 
 
-def test_a_pull_requests_environment_has_storage_of_its_own() -> None:
+def test_a_review_environment_has_its_own_storage() -> None:
     document = {"config": {"oracle-net:workers": {"feed": FEED}}}
     made = declared(document, 7)["config"]
     bindings = made["oracle-net:workers"]["feed"]["bindings"]

@@ -1,4 +1,4 @@
-"""The workflows: what they may do, what they call, and what two checkers of such files say of them."""
+"""The workflows: their permissions, the commands they call, and the findings of two linters."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def command(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_may_only_read_unless_a_job_says_more(path: Path) -> None:
+def test_workflows_have_read_permission_by_default(path: Path) -> None:
     workflow = loaded(path)
     assert workflow["permissions"] == READS
     assert "pull_request_target" not in triggers(workflow)
@@ -123,7 +123,7 @@ def test_a_workflow_may_only_read_unless_a_job_says_more(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path, name", jobs())
-def test_a_job_has_the_least(path: Path, name: str) -> None:
+def test_each_job_has_only_the_permissions_it_needs(path: Path, name: str) -> None:
     workflow = loaded(path)
     job = workflow["jobs"][name]
     assert job["timeout-minutes"] <= 60
@@ -142,8 +142,8 @@ def test_a_job_has_the_least(path: Path, name: str) -> None:
         assert not secret
 
 
-def test_what_runs_by_the_clock_waits_for_no_approval() -> None:
-    """It has an environment of its own, which only main may use, beside the one that a pull request's code runs in."""
+def test_scheduled_jobs_use_environments_without_approval() -> None:
+    """They have their own environment, which only main may use, apart from that of pull requests."""
     by_event: dict[str, set[str]] = {"schedule": set(), "pull_request": set()}
     for path in WORKFLOWS:
         for job in loaded(path)["jobs"].values():
@@ -155,20 +155,20 @@ def test_what_runs_by_the_clock_waits_for_no_approval() -> None:
     assert by_event == {"schedule": {"backup", "drift", "sweep"}, "pull_request": {"preview", "review"}}
 
 
-def test_what_deploys_is_never_stopped_in_the_middle() -> None:
+def test_a_deploying_workflow_is_never_cancelled() -> None:
     for name in ("deploy", "promote", "review"):
         assert loaded(GITHUB / "workflows" / f"{name}.yml")["concurrency"]["cancel-in-progress"] is False
     assert SERVICE["jobs"]["deploy"]["concurrency"]["cancel-in-progress"] is False
 
 
-def test_a_lock_that_is_stale_can_be_no_jobs() -> None:
+def test_no_job_lasts_as_long_as_a_stale_lock() -> None:
     jobs = loaded(GITHUB / "workflows" / "review.yml")["jobs"]
     assert jobs
     for job in jobs.values():
         assert timedelta(minutes=job["timeout-minutes"]) < STALE
 
 
-def test_what_is_used_is_pinned_by_its_commit() -> None:
+def test_actions_are_pinned_by_commit() -> None:
     uses = [
         (path.name, line)
         for path in [*WORKFLOWS, *ACTIONS]
@@ -189,8 +189,8 @@ def test_two_services_of_one_repository_do_not_cancel_each_other() -> None:
         assert "inputs.service" in job["concurrency"]["group"]
 
 
-def test_a_service_is_deployed_from_its_own_commit_beside_the_newest_of_this_repository() -> None:
-    """What the caller has checked out is what `actions/checkout` takes without `repository` and `ref`."""
+def test_a_service_is_deployed_from_its_own_commit_with_the_newest_program() -> None:
+    """The checkout of the calling repository is that of `actions/checkout` without `repository` and `ref`."""
     assert SERVICE["jobs"]
     for name, job in SERVICE["jobs"].items():
         ours, own, *siblings = [step["with"] for step in job["steps"] if "uses" in step]
@@ -201,8 +201,8 @@ def test_a_service_is_deployed_from_its_own_commit_beside_the_newest_of_this_rep
         assert job["defaults"]["run"]["working-directory"] == "network"
 
 
-def test_a_rehearsal_has_the_other_workers_checkouts() -> None:
-    """The backend's is of no use there: a rehearsal runs no containers."""
+def test_a_rehearsal_has_the_checkouts_of_the_other_workers() -> None:
+    """It needs no checkout of the backend, since a rehearsal runs no containers."""
     siblings = [step for step in SERVICE["jobs"]["rehearsal"]["steps"] if "!=" in step.get("if", "")]
     assert {step["with"]["path"] for step in siblings} == named_checkouts() - {"oracle-universe-backend"}
     for step in siblings:
@@ -211,8 +211,8 @@ def test_a_rehearsal_has_the_other_workers_checkouts() -> None:
         assert step["with"]["repository"] == "${{ github.repository_owner }}/" + path
 
 
-def test_the_lines_that_a_services_repository_adds() -> None:
-    """As the how-to shows them: every secret by its name, no other event, and the permissions that the jobs ask for."""
+def test_the_documented_lines_of_a_services_repository_are_complete() -> None:
+    """They pass every secret by name, and grant exactly the permissions that the jobs ask for."""
     (example,) = re.findall(r"```yaml\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
     caller: dict[Any, Any] = yaml_text.load(example)
     (job,) = caller["jobs"].values()
@@ -233,7 +233,7 @@ def test_no_checkout_leaves_its_token_behind() -> None:
         assert step["with"]["persist-credentials"] is False, where
 
 
-def test_no_script_has_words_of_other_peoples_in_it() -> None:
+def test_no_script_contains_untrusted_input() -> None:
     found = list(steps())
     assert found
     for where, step, _ in found:
@@ -241,11 +241,11 @@ def test_no_script_has_words_of_other_peoples_in_it() -> None:
 
 
 @pytest.mark.parametrize("words", calls())
-def test_each_step_calls_a_command_that_there_is(words: list[str]) -> None:
+def test_each_step_calls_an_existing_command(words: list[str]) -> None:
     command(words)
 
 
-def test_a_step_that_calls_what_there_is_not_would_be_seen() -> None:
+def test_a_call_of_an_unknown_option_is_detected() -> None:
     (words,) = shell('review "$NUMBER" --forever', {})
     with pytest.raises(Exception, match="No such option: --forever"):
         command(words)
@@ -255,8 +255,8 @@ def test_a_step_that_calls_what_there_is_not_would_be_seen() -> None:
     ]
 
 
-def test_the_stacks_checkouts_are_all_there() -> None:
-    """What the stack files name beside this repository is what the action checks out beside it."""
+def test_the_workflows_check_out_every_folder_that_a_stack_names() -> None:
+    """These are the folders beside this repository in the stack files."""
     checked_out = {step["with"]["path"] for step in loaded(ACTIONS[0])["runs"]["steps"] if "with" in step}
     assert checked_out == {*named_checkouts(), "network"}
 

@@ -1,4 +1,4 @@
-"""The environment in which a stack's engine runs."""
+"""The environment variables of a stack's engine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     return found
 
 
-def test_without_a_proxy_nothing_is_said_of_one(stack: Stack) -> None:
+def test_without_a_proxy_no_proxy_variable_is_set(stack: Stack) -> None:
     assert not [name for name in exports(stack) if "proxy" in name.lower()]
 
 
@@ -48,7 +48,7 @@ def test_without_a_proxy_nothing_is_said_of_one(stack: Stack) -> None:
     "before, after",
     [(None, LISTED), ("example.org, localhost", "example.org,localhost,127.0.0.1,.localhost,::1"), ("", LISTED)],
 )
-def test_what_is_on_this_machine_goes_by_no_proxy(
+def test_loopback_is_excluded_from_the_proxy(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, name: str, before: str | None, after: str
 ) -> None:
     monkeypatch.setenv(name, "http://proxy.test:3128")
@@ -58,8 +58,8 @@ def test_what_is_on_this_machine_goes_by_no_proxy(
     assert (found["NO_PROXY"], found["no_proxy"]) == (after, after)
 
 
-def test_the_program_reaches_the_engine_though_a_proxy_is_set(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """gRPC heeds `https_proxy` even for 127.0.0.1, and the engine has a moment's patience with its program only."""
+def test_the_program_reaches_the_engine_despite_a_proxy(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC uses `https_proxy` even for 127.0.0.1, and the engine waits only briefly for its program."""
     with scripted() as proxy:
         monkeypatch.setenv("https_proxy", proxy.address)
         command = [sys.executable, "-c", CHANNEL, "30"]

@@ -1,4 +1,4 @@
-"""The front is put before modules of many shapes, and nothing else in them changes."""
+"""The write gate is added to modules of many forms without any other change."""
 
 from __future__ import annotations
 
@@ -69,21 +69,21 @@ def own_text(made: str, module: str) -> str:
 
 
 @pytest.mark.parametrize("module, text, name", SHAPES.values(), ids=SHAPES)
-def test_only_the_export_is_replaced(module: str, text: str, name: str) -> None:
+def test_only_the_default_export_is_replaced(module: str, text: str, name: str) -> None:
     made = with_write_gate(module)
     assert own_text(made, module) == text
     assert CALL.search(made)[1] == name  # type: ignore[index]
 
 
 @pytest.mark.parametrize("module, text, name", SHAPES.values(), ids=SHAPES)
-def test_lines_and_columns_stay(module: str, text: str, name: str) -> None:
-    """Nothing before a class's end moves, so a source map stays true."""
+def test_lines_and_columns_do_not_change(module: str, text: str, name: str) -> None:
+    """Nothing before the end of a class moves, so source maps stay valid."""
     kept = own_text(with_write_gate(module), module)
     assert kept.count("\n") == module.count("\n")
     assert len(kept) - len(module) == (1 if "class extends" in text and "const " in text else 0)
 
 
-def test_words_in_comments_and_texts_are_no_exports() -> None:
+def test_exports_in_comments_and_strings_are_ignored() -> None:
     made = with_write_gate(DECOYS + "export default { fetch() {} };\n")
     assert own_text(made, "") == DECOYS + "const  $inner= { fetch() {} };\n"
     with pytest.raises(WriteGateError, match="no default export"):
@@ -103,7 +103,7 @@ def test_words_in_comments_and_texts_are_no_exports() -> None:
         "if (a) b; else c\nd\n++e\nvar f = function* () { yield* g }",
     ],
 )
-def test_new_and_odd_javascript_is_read(module: str) -> None:
+def test_modern_and_unusual_javascript_is_parsed(module: str) -> None:
     made = with_write_gate(f"{module}\nexport default {{}};")
     assert own_text(made, "") == f"{module}\nconst  $inner= {{}};"
 
@@ -130,7 +130,7 @@ def test_new_and_odd_javascript_is_read(module: str) -> None:
         ("const a = {;\nconst b = 1;", "cannot be read as JavaScript"),
     ],
 )
-def test_what_cannot_be_fronted_is_refused_in_one_sentence(module: str, reason: str) -> None:
+def test_a_module_without_a_usable_export_is_refused_in_one_sentence(module: str, reason: str) -> None:
     with pytest.raises(WriteGateError, match=reason) as refused:
         with_write_gate(module)
     assert isinstance(refused.value, ArtifactError)  # sources/release.py shows these to the user
@@ -139,13 +139,13 @@ def test_what_cannot_be_fronted_is_refused_in_one_sentence(module: str, reason: 
     assert "\n" not in said
 
 
-def test_the_same_module_gives_the_same_text() -> None:
+def test_the_same_module_gives_the_same_result() -> None:
     service = API.read_text()
     assert with_write_gate(service) == with_write_gate(service)
     assert with_write_gate(with_write_gate(service)).count(" * The write gate: the code around") == 2
 
 
-def test_the_services_code_is_kept_to_the_character() -> None:
+def test_the_services_own_code_is_not_changed() -> None:
     service = API.read_text()
     kept = own_text(with_write_gate(service), service)
     assert kept == service.replace("export default {", "const  $inner= {")
@@ -153,7 +153,7 @@ def test_the_services_code_is_kept_to_the_character() -> None:
 
 @pytest.mark.parametrize("module", [shape[0] for shape in SHAPES.values()], ids=SHAPES)
 def test_the_result_is_a_module_with_one_default_export(module: str, tmp_path: Path) -> None:
-    """Node reads it as a module, without running it: two defaults, a name twice and the like are syntax errors."""
+    """Node only parses it: two default exports or a duplicate name are syntax errors."""
     file = tmp_path / "worker.mjs"
     file.write_text(with_write_gate(module))
     done = subprocess.run([locate().node, "--check", file], capture_output=True, text=True, timeout=60, check=False)
@@ -161,7 +161,7 @@ def test_the_result_is_a_module_with_one_default_export(module: str, tmp_path: P
     assert done.returncode == 0 or undeclared, done.stderr
 
 
-def test_the_front_adds_no_names_to_the_module() -> None:
+def test_the_gate_adds_no_names_to_the_module() -> None:
     tree = Parser(Language(tree_sitter_javascript.language())).parse(WRITE_GATE.read_bytes())
     assert not tree.root_node.has_error
     assert [child.type for child in tree.root_node.children] == ["comment", "export_statement"]

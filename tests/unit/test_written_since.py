@@ -1,4 +1,4 @@
-"""Writes that came after the data was carried are told."""
+"""Writes after the migration of the data are reported."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ def backup(**changed: Any) -> Backup:
     return Backup(**{**known, **changed})
 
 
-def test_nothing_is_told_when_nothing_was_written(backup_config: BackupConfig) -> None:
+def test_no_writes_cause_no_note(backup_config: BackupConfig) -> None:
     assert written_since(backup_config, OLD, backup()) is None
 
 
 @pytest.mark.parametrize("content", [{"posts": "q", "votes": "v"}, {"posts": "p", "votes": "v", "new": "n"}])
-def test_another_content_is_told_by_collection(backup_config: BackupConfig, content: dict[str, str]) -> None:
+def test_changed_content_is_reported_by_collection(backup_config: BackupConfig, content: dict[str, str]) -> None:
     notes = written_since(backup_config, OLD, backup(content=content))
     name = "posts" if "new" not in content else "new"
     assert notes == f"{name}: records that were changed or deleted", "the backup itself is not there to be read"
 
 
-def test_what_was_never_carried_tells_nothing(backup_config: BackupConfig) -> None:
+def test_an_app_that_was_not_migrated_causes_no_note(backup_config: BackupConfig) -> None:
     other = Source(app_id="another", name="old", generation=1, release="r", running=True)
     assert written_since(backup_config, other, backup(last_write=None)) is None
 

@@ -1,4 +1,4 @@
-"""The builder: which program, with which words and variables, and what it may not be told in an argument."""
+"""The builder of images: the program, its arguments and variables, and no secret in an argument."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def said(home: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("only_stubs")
-def test_the_first_that_works(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_the_first_working_builder_is_chosen(tmp_path: Path, environment: dict[str, str]) -> None:
     installed(tmp_path, "docker", works=1)
     installed(tmp_path, "buildah")
     assert Builder.found(environment).program == "buildah"
@@ -68,7 +68,7 @@ def test_the_first_that_works(tmp_path: Path, environment: dict[str, str]) -> No
 
 
 @pytest.mark.usefixtures("only_stubs")
-def test_none_of_them_is_one_sentence(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_missing_builder_is_one_sentence(tmp_path: Path, environment: dict[str, str]) -> None:
     installed(tmp_path, "docker", works=1)
     installed(tmp_path, "podman", works=1)
     with pytest.raises(ImageError) as caught:
@@ -80,7 +80,7 @@ def test_none_of_them_is_one_sentence(tmp_path: Path, environment: dict[str, str
     )
 
 
-def test_a_build_has_the_platform_the_target_and_the_arguments(
+def test_a_build_gets_the_platform_the_target_and_the_arguments(
     tmp_path: Path, environment: dict[str, str], project: Path
 ) -> None:
     installed(tmp_path, "docker")
@@ -106,7 +106,9 @@ def test_a_failed_build_is_a_sentence_with_the_end_of_its_output(
 
 
 @pytest.mark.parametrize("program", ["docker", "podman", "buildah"])
-def test_a_login_is_in_a_file_and_in_no_argument(tmp_path: Path, environment: dict[str, str], program: str) -> None:
+def test_a_login_is_passed_in_a_file_and_not_in_an_argument(
+    tmp_path: Path, environment: dict[str, str], program: str
+) -> None:
     installed(tmp_path, program)
     (tmp_path / ".docker/contexts").mkdir(parents=True)
     (tmp_path / ".docker/config.json").write_text('{"currentContext": "colima", "credsStore": "keys"}')
@@ -118,7 +120,7 @@ def test_a_login_is_in_a_file_and_in_no_argument(tmp_path: Path, environment: di
     assert "credsStore" not in config
 
 
-def test_a_registry_of_this_machine_has_no_tls(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_registry_on_loopback_is_used_without_tls(tmp_path: Path, environment: dict[str, str]) -> None:
     for program in ("docker", "buildah"):
         installed(tmp_path, program)
         Builder(program, environment).push(HERE, str(HERE), None, lambda _: None)
@@ -130,7 +132,7 @@ def there(digest: str) -> Reply:
 
 
 @pytest.mark.usefixtures("only_stubs")
-def test_made_once_and_pinned_by_the_registrys_digest(
+def test_an_image_is_built_once_and_pinned_by_the_registrys_digest(
     tmp_path: Path, environment: dict[str, str], project: Path
 ) -> None:
     installed(tmp_path, "docker")
@@ -145,10 +147,10 @@ def test_made_once_and_pinned_by_the_registrys_digest(
 
 
 @pytest.mark.usefixtures("only_stubs")
-def test_what_somebody_else_has_pushed_meanwhile_is_taken(
+def test_an_image_pushed_by_another_build_meanwhile_is_used(
     tmp_path: Path, environment: dict[str, str], project: Path
 ) -> None:
-    """Two digests of the same inputs would leave one of them without a tag, for a clean-up to take."""
+    """Two digests of the same inputs would leave one of them untagged, so that the registry could delete it."""
     installed(tmp_path, "docker")
     with scripted() as at:
         image = DockerfileImage(backend(at.address.removeprefix("http://")), project, "", environment)
@@ -158,7 +160,7 @@ def test_what_somebody_else_has_pushed_meanwhile_is_taken(
 
 
 @pytest.mark.usefixtures("only_stubs")
-def test_made_again_the_one_before_keeps_a_tag(tmp_path: Path, environment: dict[str, str], project: Path) -> None:
+def test_a_rebuild_tags_the_former_image(tmp_path: Path, environment: dict[str, str], project: Path) -> None:
     installed(tmp_path, "docker")
     with scripted() as at:
         image = DockerfileImage(backend(at.address.removeprefix("http://")), project, "", environment)
@@ -173,7 +175,7 @@ def test_made_again_the_one_before_keeps_a_tag(tmp_path: Path, environment: dict
 
 
 @pytest.mark.usefixtures("only_stubs")
-def test_a_push_that_left_nothing_is_a_sentence(tmp_path: Path, environment: dict[str, str], project: Path) -> None:
+def test_a_push_without_a_result_is_one_sentence(tmp_path: Path, environment: dict[str, str], project: Path) -> None:
     installed(tmp_path, "docker")
     with scripted() as at:
         image = DockerfileImage(backend(at.address.removeprefix("http://")), project, "", environment)

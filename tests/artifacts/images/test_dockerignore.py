@@ -38,12 +38,12 @@ from tests.support.errors import raises_text
         ("\ufeffa\r\nb\r\n", ["a", "b"], ["c"]),
     ],
 )
-def test_patterns(text: str, out: list[str], stays: list[str]) -> None:
+def test_each_pattern_ignores_the_documented_paths(text: str, out: list[str], stays: list[str]) -> None:
     ignore = Dockerignore(text)
     assert [path for path in [*out, *stays] if ignore.leaves_out(path)] == out
 
 
 @pytest.mark.parametrize("line", ["[a", "!", "a[]"])
-def test_what_is_no_pattern_is_named_by_its_line(line: str) -> None:
+def test_an_invalid_pattern_is_named_with_its_line(line: str) -> None:
     with raises_text(ArtifactError, r"^\.dockerignore, line 2: .* is not a pattern\. Fix: write it as docker's "):
         Dockerignore(f"fine\n{line}")

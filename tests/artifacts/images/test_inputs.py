@@ -1,4 +1,4 @@
-"""An image's identity: what changes it, what does not, and that a builder gets just what was hashed."""
+"""The hash of an image's inputs; a builder gets exactly the hashed files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def git(folder: Path, *words: str) -> None:
     ],
     ids=["content", "mode", "name", "new file", "link", "Dockerfile", ".dockerignore", "the Dockerfile's own"],
 )
-def test_what_changes_the_image_changes_the_hash(project: Path, change: Callable[[Path], object]) -> None:
+def test_relevant_changes_change_the_hash(project: Path, change: Callable[[Path], object]) -> None:
     before = hashed(project)
     change(project / "backend")
     assert hashed(project) != before
@@ -55,13 +55,13 @@ def test_what_changes_the_image_changes_the_hash(project: Path, change: Callable
     ],
     ids=["left out", "time", "umask", "empty folder"],
 )
-def test_what_does_not_change_it_does_not(project: Path, change: Callable[[Path], object]) -> None:
+def test_irrelevant_changes_do_not_change_the_hash(project: Path, change: Callable[[Path], object]) -> None:
     before = hashed(project)
     change(project / "backend")
     assert hashed(project) == before
 
 
-def test_target_and_arguments_count_and_their_order_does_not(project: Path) -> None:
+def test_target_and_arguments_change_the_hash_and_their_order_does_not(project: Path) -> None:
     plain = hashed(project)
     assert (
         len({plain, hashed(project, target="a"), hashed(project, args={"A": "1"}), hashed(project, args={"A": "2"})})
@@ -70,19 +70,19 @@ def test_target_and_arguments_count_and_their_order_does_not(project: Path) -> N
     assert hashed(project, args={"A": "1", "B": "2"}) == hashed(project, args={"B": "2", "A": "1"})
 
 
-def test_it_is_the_same_in_another_place(project: Path, tmp_path: Path) -> None:
+def test_the_hash_does_not_depend_on_the_folder(project: Path, tmp_path: Path) -> None:
     before = hashed(project)
     assert hashed(project.rename(tmp_path / "elsewhere")) == before
 
 
-def test_a_file_that_is_left_out_may_be_unreadable(project: Path) -> None:
+def test_an_ignored_file_may_be_unreadable(project: Path) -> None:
     before = hashed(project)
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(project / "backend/src/left"))
         assert hashed(project) == before
 
 
-def test_what_cannot_be_in_an_image_is_named(project: Path) -> None:
+def test_a_file_that_cannot_be_in_an_image_is_named(project: Path) -> None:
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(project / "backend/src/socket"))
         with raises_text(
@@ -91,7 +91,7 @@ def test_what_cannot_be_in_an_image_is_named(project: Path) -> None:
             hashed(project)
 
 
-def test_a_repository_in_the_context_counts_by_its_commit_and_its_tag(project: Path) -> None:
+def test_commit_and_tag_of_a_repository_in_the_context_change_the_hash(project: Path) -> None:
     at = project / "backend"
     (at / ".dockerignore").unlink()
     git(at, "init", "--quiet")
@@ -107,7 +107,7 @@ def test_a_repository_in_the_context_counts_by_its_commit_and_its_tag(project: P
     assert len({before, tagged, hashed(project)}) == 3
 
 
-def test_a_builder_gets_what_was_hashed_and_no_more(project: Path, tmp_path: Path) -> None:
+def test_a_builder_gets_exactly_the_hashed_files(project: Path, tmp_path: Path) -> None:
     (project / "backend/NOTES.md").write_text("left out")
     (project / "backend/link").symlink_to("src/a.txt")
     (tmp_path / "copy").mkdir()
@@ -127,7 +127,7 @@ def test_sources_that_change_while_they_are_read_are_not_built(project: Path, tm
         inputs.copy(tmp_path / "copy")
 
 
-def test_a_missing_dockerfile_or_checkout_is_a_sentence(project: Path) -> None:
+def test_a_missing_dockerfile_or_checkout_is_one_sentence(project: Path) -> None:
     fix = r"Fix: run `pulumi config set --path oracle-net:backend\.image\.build\.dockerfile NAME --stack prod`\.$"
     with raises_text(ImageError, rf"The Dockerfile .*other cannot be read\. {fix}"):
         hashed(project, dockerfile="other")

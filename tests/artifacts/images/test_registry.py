@@ -1,4 +1,4 @@
-"""A registry's answers: digests, logins that it asks for, refusals; and where a login goes."""
+"""The client of a registry: digests, logins, refusals, and the hosts that get a login."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def opened(at: Scripted, environment: dict[str, str], login: bool = False) -> Re
     return registry_of(image, "http://127.0.0.1:9", environment)
 
 
-def test_a_tags_digest(logged_in: dict[str, str]) -> None:
+def test_the_digest_of_a_tag_is_read(logged_in: dict[str, str]) -> None:
     with scripted({AT: [THERE]}) as at:
         assert opened(at, logged_in).digest("inputs-1") == DIGEST
         assert opened(at, logged_in).digest("inputs-2") is None
@@ -43,13 +43,13 @@ def test_a_tags_digest(logged_in: dict[str, str]) -> None:
     assert "authorization" not in at.headers[0]
 
 
-def test_basic(logged_in: dict[str, str]) -> None:
+def test_basic_authentication_is_used_when_asked_for(logged_in: dict[str, str]) -> None:
     with scripted({AT: [Reply("", 401, headers={"www-authenticate": 'Basic realm="x"'}), THERE]}) as at:
         assert opened(at, logged_in, login=True).digest("inputs-1") == DIGEST
     assert [each.get("authorization") for each in at.headers] == [None, BASIC]
 
 
-def test_a_token_from_the_address_that_the_registry_names(logged_in: dict[str, str]) -> None:
+def test_a_token_is_fetched_from_the_address_in_the_challenge(logged_in: dict[str, str]) -> None:
     with scripted({"/token": [Reply({"token": "short-lived"})]}) as tokens:
         challenge = f'Bearer realm="{tokens.address}/token",service="registry",scope="ignored"'
         with scripted({AT: [Reply("", 401, headers={"www-authenticate": challenge}), THERE]}) as at:
@@ -62,7 +62,7 @@ def test_a_token_from_the_address_that_the_registry_names(logged_in: dict[str, s
 
 
 @pytest.mark.parametrize("realm", ["http://tokens.example/token", "ftp://127.0.0.1/token", "nonsense", ""])
-def test_a_login_does_not_go_where_it_could_be_read(logged_in: dict[str, str], realm: str) -> None:
+def test_a_login_is_not_sent_to_an_unsafe_address(logged_in: dict[str, str], realm: str) -> None:
     challenge = {"www-authenticate": f'Bearer realm="{realm}"'}
     sentence = r"may not be read with the login on this machine\. Fix: run `docker login 127\."
     with scripted({AT: [Reply("", 401, headers=challenge)]}) as at, raises_text(ImageError, sentence):
@@ -71,7 +71,7 @@ def test_a_login_does_not_go_where_it_could_be_read(logged_in: dict[str, str], r
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_login_is_a_sentence_without_it(logged_in: dict[str, str], status: int) -> None:
+def test_a_refused_login_is_a_sentence_without_the_login(logged_in: dict[str, str], status: int) -> None:
     challenge = {"www-authenticate": 'Basic realm="x"'}
     answers = {AT: [Reply("", 401, headers=challenge), Reply("", status, headers=challenge)]}
     sentence = "may not be read with the login on this machine"
@@ -89,12 +89,12 @@ def test_a_refused_login_is_a_sentence_without_it(logged_in: dict[str, str], sta
         (BROKEN, r"does not answer \(.*\)\. Fix: run `curl -sSI http"),
     ],
 )
-def test_what_is_no_answer_is_a_sentence(logged_in: dict[str, str], reply: Reply, sentence: str) -> None:
+def test_an_unexpected_answer_is_one_sentence(logged_in: dict[str, str], reply: Reply, sentence: str) -> None:
     with scripted({AT: [reply]}) as at, raises_text(ImageError, sentence):
         opened(at, logged_in).digest("inputs-1")
 
 
-def test_where_images_are(tmp_path: Path) -> None:
+def test_the_registry_is_derived_from_the_settings(tmp_path: Path) -> None:
     def named(**image: str) -> str:
         read = ImageSettings.model_validate({"repository": "app", "digest": DIGEST, **image})
         return registry_of(read, "http://127.0.0.1:9", {"HOME": str(tmp_path)}).repository.address
@@ -105,7 +105,7 @@ def test_where_images_are(tmp_path: Path) -> None:
     assert named(host="localhost:5000") == "http://localhost:5000/v2/app"
 
 
-def test_docr_without_a_name_is_the_accounts(tmp_path: Path) -> None:
+def test_the_registry_of_the_account_is_used_without_a_name(tmp_path: Path) -> None:
     read = ImageSettings.model_validate({"repository": "app", "digest": DIGEST})
     with scripted({"/v2/registries": [Reply({"registries": [{"name": "acme"}]})]}) as api:
         environment = {"HOME": str(tmp_path), "DIGITALOCEAN_TOKEN": "dop_v1_token"}

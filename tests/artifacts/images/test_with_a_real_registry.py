@@ -1,4 +1,4 @@
-"""A real builder and a real registry that asks for a login: built, pushed, found; and where the login is meanwhile."""
+"""A real builder and a real registry with a login: build, push, look-up, and no login in an argument."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def log_in(environment: dict[str, str], host: str, password: str) -> None:
     (Path(environment["DOCKER_CONFIG"]) / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
 
 
-def test_it_is_built_pushed_and_found_and_the_login_is_in_no_argument(
+def test_an_image_is_built_pushed_and_found_without_a_login_in_an_argument(
     registry: RunningRegistry, environment: dict[str, str], project: Path
 ) -> None:
     log_in(environment, registry.host, PASSWORD)
@@ -86,7 +86,7 @@ def test_it_is_built_pushed_and_found_and_the_login_is_in_no_argument(
 
 
 @pytest.mark.parametrize("password", ["another", ""])
-def test_a_login_that_is_refused_or_missing_is_one_sentence(
+def test_a_refused_or_missing_login_is_one_sentence(
     registry: RunningRegistry, environment: dict[str, str], project: Path, password: str
 ) -> None:
     if password:
@@ -97,7 +97,7 @@ def test_a_login_that_is_refused_or_missing_is_one_sentence(
         image.digest()
 
 
-def test_the_same_inputs_made_again_leave_the_image_before_with_a_tag(
+def test_a_rebuild_of_the_same_inputs_tags_the_former_image(
     registry: RunningRegistry, environment: dict[str, str], project: Path
 ) -> None:
     log_in(environment, registry.host, PASSWORD)

@@ -1,4 +1,4 @@
-"""Backups of a real PocketBase, made, fetched, handed over and deleted, directly and through bad gateways."""
+"""Backups of a real PocketBase: created, downloaded, uploaded and deleted, directly and through faulty gateways."""
 
 from __future__ import annotations
 
@@ -54,27 +54,29 @@ def busy(backend: Backend, session: Login) -> bool:
 
 
 class TestCreate:
-    def test_it_exists_when_the_call_returns(self, backend: Backend, session: Login, made: bytes) -> None:
+    def test_the_backup_exists_when_the_call_returns(self, backend: Backend, session: Login, made: bytes) -> None:
         (found,) = list_backups(backend.url, session)
         assert (found.name, found.size) == (NAME, len(made))
 
     @pytest.mark.parametrize("name", ["", "A.zip", "a.tar", "a b.zip", "../a.zip", "a.zip\n", "a" * 147 + ".zip"])
-    def test_names_that_pocketbase_refuses(self, backend: Backend, session: Login, name: str) -> None:
+    def test_an_invalid_name_is_refused(self, backend: Backend, session: Login, name: str) -> None:
         theirs = ask("POST", f"{backend.url}/api/backups", token=session.token, json={"name": name})
         assert theirs.status_code == 400 or not name  # an empty name lets PocketBase choose one
         with raises_text(BackupFailed, r"is not a name of a backup\. Fix: use lower-case .*, then run `pulumi up"):
             create_backup(backend.url, session, name)
 
-    def test_the_longest_name(self, backend: Backend, session: Login) -> None:
+    def test_the_longest_valid_name_is_accepted(self, backend: Backend, session: Login) -> None:
         name = "a" * 146 + ".zip"
         create_backup(backend.url, session, name)
         assert [each.name for each in list_backups(backend.url, session)] == [name]
 
-    def test_a_name_that_is_taken(self, backend: Backend, session: Login, made: bytes) -> None:
+    def test_an_existing_name_is_refused(self, backend: Backend, session: Login, made: bytes) -> None:
         with pytest.raises(BackupFailed, match="already exists"):
             create_backup(backend.url, session, NAME)
 
-    def test_one_at_a_time(self, backend: Backend, session: Login, threads: ThreadPoolExecutor) -> None:
+    def test_only_one_backup_is_created_at_a_time(
+        self, backend: Backend, session: Login, threads: ThreadPoolExecutor
+    ) -> None:
         blocked = Blocked(backend)
         first = threads.submit(create_backup, backend.url, session, NAME)
         try:
@@ -87,7 +89,7 @@ class TestCreate:
         assert [each.name for each in list_backups(backend.url, session)] == [NAME]
 
     @pytest.mark.parametrize("status", [502, 504, 524])
-    def test_a_gateway_that_gives_up(
+    def test_a_gateway_timeout_is_waited_out(
         self, backend: Backend, session: Login, threads: ThreadPoolExecutor, status: int
     ) -> None:
         def gives_up(passing: Passing) -> Answer | None:
@@ -108,7 +110,7 @@ class TestCreate:
             creating.result(30)
         assert list_backups(backend.url, session)[0].name == NAME
 
-    def test_a_gateway_that_loses_the_request(
+    def test_a_request_lost_by_the_gateway_is_an_error(
         self, backend: Backend, session: Login, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(backups, "LOST_SECONDS", 0.2)
@@ -118,7 +120,7 @@ class TestCreate:
         ):
             create_backup(gateway.url, session, NAME)
 
-    def test_the_backend_is_killed(
+    def test_a_killed_backend_is_an_error_and_leaves_no_backup(
         self, backend: Backend, session: Login, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(backupapi, "PATIENCE_SECONDS", 0.5)
@@ -133,21 +135,23 @@ class TestCreate:
         backend.start()
         assert list_backups(backend.url, session) == []
 
-    def test_without_a_session(self, backend: Backend) -> None:
+    def test_an_invalid_session_is_refused(self, backend: Backend) -> None:
         with pytest.raises(BackupFailed, match="401") as caught:
             create_backup(backend.url, Login(token="not-a-token", id="x"), NAME)
         assert "not-a-token" not in str(caught.value)
 
 
 class TestDownload:
-    def test_byte_for_byte(self, backend: Backend, session: Login, made: bytes, tmp_path: Path) -> None:
+    def test_the_download_is_byte_for_byte_the_same(
+        self, backend: Backend, session: Login, made: bytes, tmp_path: Path
+    ) -> None:
         target = tmp_path / "copy.zip"
         digest = download_backup(backend.url, session, NAME, target)
         assert target.read_bytes() == made
         assert digest == hashlib.sha256(made).hexdigest()
         assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
-    def test_what_is_there_is_replaced(self, backend: Backend, session: Login, made: bytes, tmp_path: Path) -> None:
+    def test_an_existing_file_is_replaced(self, backend: Backend, session: Login, made: bytes, tmp_path: Path) -> None:
         target = tmp_path / "copy.zip"
         target.write_bytes(made + b"older")
         target.chmod(0o644)
@@ -155,12 +159,12 @@ class TestDownload:
         assert target.read_bytes() == made
         assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
-    def test_one_that_the_backend_does_not_have(self, backend: Backend, session: Login, tmp_path: Path) -> None:
+    def test_a_missing_backup_is_an_error(self, backend: Backend, session: Login, tmp_path: Path) -> None:
         with pytest.raises(BackupFailed, match=r"has no backup two.zip"):
             download_backup(backend.url, session, "two.zip", tmp_path / "copy.zip")
 
     @pytest.mark.parametrize("ranges", [True, False])
-    def test_broken_off_it_goes_on(
+    def test_a_broken_download_continues(
         self, backend: Backend, session: Login, made: bytes, tmp_path: Path, ranges: bool
     ) -> None:
         asked: list[str] = []
@@ -181,7 +185,7 @@ class TestDownload:
         assert digest == hashlib.sha256(made).hexdigest()
         assert asked == ["bytes=0-", "bytes=70000-", "bytes=140000-" if ranges else "bytes=70000-"]
 
-    def test_shorter_than_listed(
+    def test_a_download_shorter_than_listed_is_an_error(
         self, backend: Backend, session: Login, made: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def shortens(passing: Passing) -> Answer | None:
@@ -197,7 +201,9 @@ class TestDownload:
             download_backup(gateway.url, session, NAME, tmp_path / "copy.zip")
         assert not (tmp_path / "copy.zip").exists()
 
-    def test_longer_than_listed(self, backend: Backend, session: Login, made: bytes, tmp_path: Path) -> None:
+    def test_a_download_longer_than_listed_is_an_error(
+        self, backend: Backend, session: Login, made: bytes, tmp_path: Path
+    ) -> None:
         def lengthens(passing: Passing) -> Answer | None:
             return Answer(200, made + b"x") if passing.path.startswith(f"/api/backups/{NAME}") else None
 
@@ -208,7 +214,9 @@ class TestDownload:
             download_backup(gateway.url, session, NAME, tmp_path / "copy.zip")
         assert not (tmp_path / "copy.zip").exists()
 
-    def test_nowhere_to_keep_it(self, backend: Backend, session: Login, made: bytes, tmp_path: Path) -> None:
+    def test_a_target_that_cannot_be_written_is_an_error(
+        self, backend: Backend, session: Login, made: bytes, tmp_path: Path
+    ) -> None:
         with raises_text(BackupFailed, r"could not be written to .*No such file .*\. Fix: let this user write"):
             download_backup(backend.url, session, NAME, tmp_path / "missing" / "copy.zip")
 
@@ -223,29 +231,31 @@ class TestDownload:
 
 
 class TestUpload:
-    def test_byte_for_byte(self, backend: Backend, session: Login, made: bytes) -> None:
+    def test_the_upload_is_byte_for_byte_the_same(self, backend: Backend, session: Login, made: bytes) -> None:
         upload_backup(backend.url, session, stored_file(backend), "two.zip")
         assert stored_file(backend, "two.zip").read_bytes() == made
 
-    def test_a_name_that_is_taken(self, backend: Backend, session: Login, made: bytes) -> None:
+    def test_an_existing_name_is_refused(self, backend: Backend, session: Login, made: bytes) -> None:
         with pytest.raises(BackupFailed, match="already exists"):
             upload_backup(backend.url, session, stored_file(backend), NAME)
 
-    def test_what_is_no_zip(self, backend: Backend, session: Login, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_a_zip_is_refused(self, backend: Backend, session: Login, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(b"this is no zip file")
         with raises_text(BackupFailed, r"did not store the backup one\.zip: refused \(status 400: .*\. Fix: run"):
             upload_backup(backend.url, session, tmp_path / "x", NAME)
         assert list_backups(backend.url, session) == []
 
-    def test_no_file(self, backend: Backend, session: Login, tmp_path: Path) -> None:
+    def test_a_missing_file_is_an_error(self, backend: Backend, session: Login, tmp_path: Path) -> None:
         with pytest.raises(BackupFailed, match=r"could not be read from .*No such file"):
             upload_backup(backend.url, session, tmp_path / "x", NAME)
 
-    def test_a_name_beyond_the_pattern(self, backend: Backend, session: Login, made: bytes) -> None:
+    def test_an_invalid_name_is_refused(self, backend: Backend, session: Login, made: bytes) -> None:
         with raises_text(BackupFailed, r"is not a name of a backup\. Fix: use lower-case .*, then run `pulumi up"):
             upload_backup(backend.url, session, stored_file(backend), "../two.zip")
 
-    def test_a_gateway_that_gives_up(self, backend: Backend, session: Login, made: bytes) -> None:
+    def test_a_gateway_timeout_after_the_upload_is_not_an_error(
+        self, backend: Backend, session: Login, made: bytes
+    ) -> None:
         def gives_up(passing: Passing) -> Answer | None:
             if passing.method != "POST":
                 return None
@@ -256,7 +266,9 @@ class TestUpload:
             upload_backup(gateway.url, session, stored_file(backend), "two.zip")
         assert stored_file(backend, "two.zip").read_bytes() == made
 
-    def test_a_gateway_that_shortens(self, backend: Backend, session: Login, made: bytes, tmp_path: Path) -> None:
+    def test_an_upload_shortened_by_a_gateway_is_an_error(
+        self, backend: Backend, session: Login, made: bytes, tmp_path: Path
+    ) -> None:
         (tmp_path / "longer").write_bytes(made + b"x")
 
         def shortens(passing: Passing) -> Answer | None:
@@ -272,13 +284,13 @@ class TestUpload:
 
 
 class TestDelete:
-    def test_it_is_gone_and_may_be_absent(self, backend: Backend, session: Login, made: bytes) -> None:
+    def test_a_backup_can_be_deleted_twice(self, backend: Backend, session: Login, made: bytes) -> None:
         for _ in range(2):
             delete_backup(backend.url, session, NAME)
             assert list_backups(backend.url, session) == []
         assert not stored_file(backend).exists()
 
-    def test_not_while_nobody_answers(self, backend: Backend, session: Login, made: bytes) -> None:
+    def test_a_failed_deletion_is_an_error(self, backend: Backend, session: Login, made: bytes) -> None:
         with (
             Gateway(backend.url, lambda passing: Answer(503, b"") if passing.method == "DELETE" else None) as gateway,
             pytest.raises(BackupFailed, match=r"did not delete the backup one\.zip: it answered 503"),
@@ -298,7 +310,7 @@ class TestDelete:
         ("https://app.example.org", 1_000_000, ""),
     ],
 )
-def test_what_an_upload_asks_of_the_line_is_said(
+def test_the_upload_size_is_announced_for_a_remote_backend(
     url: str, size: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backups._check_upload_size(url, size)
@@ -306,6 +318,6 @@ def test_what_an_upload_asks_of_the_line_is_said(
     assert (said in told) if said else told == ""
 
 
-def test_what_no_apps_disk_can_take_is_refused_with_its_size() -> None:
+def test_an_upload_larger_than_an_apps_disk_is_refused() -> None:
     with raises_text(BackupFailed, r"has 2000 MB, but .* at most 1074 MB, .*\. Fix: store the backend's files in"):
         backups._check_upload_size("https://app.example.org", 2_000_000_000)

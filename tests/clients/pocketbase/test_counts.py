@@ -1,4 +1,4 @@
-"""What a backend holds, in numbers, beside what its database says itself."""
+"""The counts of a backend's data, compared with its own database."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def files_on_disk(backend: Backend) -> list[Path]:
 
 
 class TestCountRecords:
-    def test_every_collection_but_views(self, full: Backend) -> None:
+    def test_every_collection_except_views_is_counted(self, full: Backend) -> None:
         counted = count_records(full.url, session_of(full))
         assert {"_superusers", "_mfas", "humans", "books"} <= set(counted)
         assert "names" not in counted
@@ -59,7 +59,7 @@ class TestCountRecords:
             assert number == int(in_database(full, f"SELECT count(*) FROM {name}")), name
         assert (counted["humans"], counted["books"]) == (2, 3)
 
-    def test_more_collections_than_a_page_lists(self, full: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_collections_beyond_one_page_are_counted(self, full: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         whole = count_records(full.url, session_of(full))
         monkeypatch.setattr(counts, "PAGE", 3)
         assert count_records(full.url, session_of(full)) == whole
@@ -77,12 +77,12 @@ class TestCountRecords:
             assert count_records(gateway.url, session_of(full))["humans"] == 2
         assert len(refused) == 2
 
-    def test_without_a_session(self, full: Backend) -> None:
+    def test_an_invalid_session_is_refused(self, full: Backend) -> None:
         with raises_text(CountError, r"answered 401 to GET /api/collections\. Fix: run `pulumi up --stack") as caught:
             count_records(full.url, Login(token="not-a-token", id="x"))
         assert "not-a-token" not in str(caught.value)
 
-    def test_one_collection_that_is_refused(self, full: Backend) -> None:
+    def test_a_refused_collection_is_an_error(self, full: Backend) -> None:
         def refuses(passing: Passing) -> Answer | None:
             return Answer(403, b"{}") if "/humans/" in passing.path else None
 

@@ -1,4 +1,4 @@
-"""A frozen backend refuses every write that a client can ask for, and answers every read."""
+"""A frozen backend refuses every write of a client, and answers every read."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def writes(scene: Scene, token: str | None) -> list[httpx.Response]:
     ]
 
 
-def test_nobody_writes_and_everybody_reads(scene: Scene) -> None:
+def test_a_frozen_backend_refuses_writes_and_answers_reads(scene: Scene) -> None:
     counted = {name: count for name, count in count_records(scene.url, scene.operator).items() if name[0] != "_"}
     freeze(scene.url, scene.operator, "moving", 600)
     for token in (None, scene.human, scene.admin, scene.colleague):
@@ -111,7 +111,7 @@ def test_nobody_writes_and_everybody_reads(scene: Scene) -> None:
     assert after == counted
 
 
-def test_the_end_of_a_freeze_brings_everything_back(scene: Scene) -> None:
+def test_the_end_of_a_freeze_restores_rules_and_writes(scene: Scene) -> None:
     rules = scene.rules()
     freeze(scene.url, scene.operator, "moving", 600)
     assert scene.rules() != rules
@@ -124,7 +124,7 @@ def test_the_end_of_a_freeze_brings_everything_back(scene: Scene) -> None:
     assert unfreeze(scene.url, scene.operator) is False
 
 
-def test_freezing_twice_is_freezing_once(scene: Scene) -> None:
+def test_a_second_freeze_changes_only_the_state(scene: Scene) -> None:
     rules = scene.rules()
     freeze(scene.url, scene.operator, "moving", 600)
     freeze(scene.url, scene.operator, "moved")
@@ -133,8 +133,8 @@ def test_freezing_twice_is_freezing_once(scene: Scene) -> None:
     assert scene.rules() == rules
 
 
-def test_no_migration_is_written(backend: Backend) -> None:
-    """PocketBase writes one for every other change of a collection, and carries it out at its next start."""
+def test_a_freeze_writes_no_migration_file(backend: Backend) -> None:
+    """PocketBase writes one for every other change of a collection, and applies it at its next start."""
     backend.stop()
     program = backend.folder / "oracle-universe"
     program.write_text(program.read_text().replace("--automigrate=false", "--automigrate=true"))
@@ -149,9 +149,7 @@ def test_no_migration_is_written(backend: Backend) -> None:
     assert sorted(migrations.iterdir()) != before, "it does write them"
 
 
-def test_the_fronts_login_is_good_at_every_moment_of_a_second_freeze(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_gates_login_works_during_a_second_freeze(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     freeze(scene.url, scene.operator, "moving", 600)
     operator, asked = scene.operator, 0
     real = httpx.Client.request
@@ -169,7 +167,7 @@ def test_the_fronts_login_is_good_at_every_moment_of_a_second_freeze(
     assert asked > 0
 
 
-def test_everybody_can_ask_for_the_state(scene: Scene) -> None:
+def test_the_state_can_be_read_without_a_login(scene: Scene) -> None:
     assert freeze_state(scene.url) is None
     freeze(scene.url, scene.operator, "moving", 600)
     assert freeze_state(scene.url) == "moving"
@@ -178,7 +176,7 @@ def test_everybody_can_ask_for_the_state(scene: Scene) -> None:
     assert freeze_state("http://127.0.0.1:9") is None
 
 
-def test_a_session_of_an_ended_freeze_does_not_outlive_the_next_one(scene: Scene) -> None:
+def test_a_session_of_an_expired_freeze_is_invalid_in_the_next_one(scene: Scene) -> None:
     freeze(scene.url, scene.operator, "moving", -1)
     renamed = scene.log_in("_superusers", (ADMIN[0] + SUFFIX, ADMIN[1]))
     assert scene.ask("PATCH", scene.post, renamed, title="changed").is_success
@@ -187,13 +185,13 @@ def test_a_session_of_an_ended_freeze_does_not_outlive_the_next_one(scene: Scene
     assert scene.log_in("_superusers", (ADMIN[0] + SUFFIX, ADMIN[1])), "the front's login goes on"
 
 
-def test_a_freeze_ends_by_itself_for_those_who_ask_rules(scene: Scene) -> None:
+def test_an_expired_freeze_allows_writes_by_the_rules(scene: Scene) -> None:
     freeze(scene.url, scene.operator, "moving", -1)
     assert freeze_state(scene.url) == "ended"
     assert scene.ask("POST", "/api/collections/posts/records", scene.human, title="again", body="said").is_success
 
 
-def test_an_admin_whom_a_restart_has_made_gives_way_to_the_one_of_before(scene: Scene, backend: Backend) -> None:
+def test_an_admin_created_by_a_restart_is_replaced_by_the_former_one(scene: Scene, backend: Backend) -> None:
     (before,) = [each["id"] for each in scene.superusers() if each["email"] == ADMIN[0]]
     freeze(scene.url, scene.operator, "moving", 600)
     backend.stop()
@@ -204,7 +202,7 @@ def test_an_admin_whom_a_restart_has_made_gives_way_to_the_one_of_before(scene: 
     assert login(scene.url, *ADMIN) is not None
 
 
-def test_a_backend_that_was_restarted_in_a_freeze_can_be_frozen_again(scene: Scene, backend: Backend) -> None:
+def test_a_backend_restarted_during_a_freeze_can_be_frozen_again(scene: Scene, backend: Backend) -> None:
     before = [each["id"] for each in scene.superusers()]
     freeze(scene.url, scene.operator, "moving", 600)
     backend.stop()
@@ -219,7 +217,7 @@ def test_a_backend_that_was_restarted_in_a_freeze_can_be_frozen_again(scene: Sce
     assert login(scene.url, *ADMIN) is not None
 
 
-def test_the_operator_repairs_the_admin_of_a_freeze_that_nobody_ended(scene: Scene) -> None:
+def test_the_operator_restores_the_admin_of_an_unfinished_freeze(scene: Scene) -> None:
     rules = scene.rules()
     freeze(scene.url, scene.operator, "moving", 600)
     assert ensure_admin(scene.url, *ADMIN, SECRET) is True
@@ -228,14 +226,14 @@ def test_the_operator_repairs_the_admin_of_a_freeze_that_nobody_ended(scene: Sce
     assert ensure_admin(scene.url, *ADMIN, SECRET) is False
 
 
-def test_a_freeze_that_got_no_further_than_its_mark_is_ended_too(scene: Scene) -> None:
+def test_a_freeze_that_only_set_its_marker_is_ended_too(scene: Scene) -> None:
     marker = {"name": "_write_freeze", "type": "view", "viewQuery": "SELECT 'moving' AS id", "listRule": ""}
     assert scene.ask("POST", "/api/collections", scene.operator.token, **marker).is_success
     assert ensure_admin(scene.url, *ADMIN, SECRET) is True
     assert freeze_state(scene.url) is None
 
 
-def test_the_admin_makes_the_operator_and_the_operator_the_admin(scene: Scene) -> None:
+def test_admin_and_operator_can_restore_each_other(scene: Scene) -> None:
     set_superuser(scene.url, scene.operator, ADMIN[0], "somebody-chose-another")
     assert ensure_admin(scene.url, *ADMIN, SECRET) is True
     assert login(scene.url, *ADMIN) is not None
@@ -243,7 +241,7 @@ def test_the_admin_makes_the_operator_and_the_operator_the_admin(scene: Scene) -
     assert login(scene.url, OPERATOR, "another-operator-password") is not None
 
 
-def test_without_both_logins_no_second_process_is_started(scene: Scene) -> None:
+def test_without_both_logins_the_error_names_the_admin(scene: Scene) -> None:
     with raises_text(
         AdminError, r"refuses the logins of its admin.*\. Fix: run `pulumi stack output adminPassword "
     ) as caught:
@@ -251,7 +249,7 @@ def test_without_both_logins_no_second_process_is_started(scene: Scene) -> None:
     assert "wrong-password" not in str(caught.value)
 
 
-def test_a_second_factor_is_not_taken_for_a_wrong_password(scene: Scene) -> None:
+def test_a_required_second_factor_is_not_reported_as_a_wrong_password(scene: Scene) -> None:
     options = {"otp": {"enabled": True}, "mfa": {"enabled": True}}
     assert scene.ask("PATCH", "/api/collections/_superusers", scene.operator.token, **options).is_success
     with raises_text(AdminError, r"second factor \(MFA\).* is right and was not changed\. Fix: switch MFA off"):
@@ -261,14 +259,14 @@ def test_a_second_factor_is_not_taken_for_a_wrong_password(scene: Scene) -> None
 @pytest.mark.parametrize(
     "rule", ["", "@request.auth.id != ''", '@now >= "2020-01-01 00:00:00.000Z"', "a = ')' && b = '('"]
 )
-def test_a_rule_comes_back_to_the_letter(rule: str) -> None:
+def test_a_closed_rule_is_restored_exactly(rule: str) -> None:
     closed = close_rule(rule, "2026-11-26 12:00:00.000Z")
     assert closed != rule
     assert open_rule(closed) == rule
     assert open_rule(rule) == rule
 
 
-def test_the_front_and_the_backend_speak_of_the_same_mark() -> None:
+def test_the_write_gate_uses_the_same_marker_as_the_backend() -> None:
     front = (Path(__file__).parents[3] / "sources" / "write_gate.js").read_text()
     assert json.dumps(f"/api/collections/{MARKER}/records") in front
     assert json.dumps(SUFFIX) in front

@@ -1,4 +1,4 @@
-"""A backend's own log tells who else sends it requests."""
+"""Requests of other clients, found in a backend's own log."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def operator(backend: Backend) -> Login:
     return session
 
 
-def test_others_are_found_at_once_and_we_are_not(backend: Backend, operator: Login) -> None:
-    """Nothing is waited for: PocketBase writes its log in batches, and a batch is filled up."""
+def test_requests_of_others_are_found_and_our_own_are_ignored(backend: Backend, operator: Login) -> None:
+    """PocketBase writes its log in batches; the client fills a batch up instead of waiting."""
     moment = backend_time(backend.url)
     record_requests(backend.url, operator)
     login(backend.url, OPERATOR, SECRET)
@@ -50,7 +50,7 @@ def test_others_are_found_at_once_and_we_are_not(backend: Backend, operator: Log
     assert "secret" not in str(found)
 
 
-def test_a_refused_write_is_a_request_too(backend: Backend, operator: Login) -> None:
+def test_a_refused_write_is_found_too(backend: Backend, operator: Login) -> None:
     freeze(backend.url, operator, "moved")
     moment = backend_time(backend.url)
     ask("POST", f"{backend.url}{POSTS}", json={"title": "late"}, headers={"user-agent": ""})
@@ -59,14 +59,14 @@ def test_a_refused_write_is_a_request_too(backend: Backend, operator: Login) -> 
     assert "a client that does not name itself" in str(found)
 
 
-def test_what_came_before_does_not_count(backend: Backend, operator: Login) -> None:
+def test_earlier_requests_are_ignored(backend: Backend, operator: Login) -> None:
     ask("GET", f"{backend.url}{POSTS}", headers=CURL)
     later = backend_time(backend.url) + timedelta(seconds=2)
     assert requests_since(backend.url, operator, later, "/api/health") == []
 
 
 @pytest.mark.parametrize("logs", [{"maxDays": 0}, {"maxDays": 5, "minLevel": 8, "logIP": False}])
-def test_a_log_that_is_switched_off_is_switched_on(backend: Backend, operator: Login, logs: dict[str, int]) -> None:
+def test_a_disabled_log_is_enabled(backend: Backend, operator: Login, logs: dict[str, int]) -> None:
     headers = {"authorization": operator.token}
     assert ask("PATCH", f"{backend.url}/api/settings", json={"logs": logs}, headers=headers).is_success
     record_requests(backend.url, operator)
@@ -76,6 +76,6 @@ def test_a_log_that_is_switched_off_is_switched_on(backend: Backend, operator: L
     assert found.ip == "127.0.0.1"
 
 
-def test_a_log_that_cannot_be_read_is_an_error(backend: Backend) -> None:
+def test_an_unreadable_log_is_an_error(backend: Backend) -> None:
     with pytest.raises(AdminError, match="answered 401 to GET /api/logs"):
         requests_since(backend.url, Login(token="", id=""), backend_time(backend.url), "/api/health")

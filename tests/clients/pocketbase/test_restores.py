@@ -1,4 +1,4 @@
-"""One backend's backup in place of another's data: what comes over, and what a failure leaves alone."""
+"""A restore of one backend's backup in another one, and the data after a failure."""
 
 from __future__ import annotations
 
@@ -166,7 +166,9 @@ def when_restoring(then: Callable[[], object]) -> Callable[[Passing], Answer | N
 
 
 class TestRestored:
-    def test_everything_comes_over(self, origin: Backend, target: Backend, session: Login) -> None:
+    def test_records_schema_settings_and_files_are_restored(
+        self, origin: Backend, target: Backend, session: Login
+    ) -> None:
         restore_backup(target.url, session, NAME, relogin=lambda: login(target.url, *ADMIN))
         assert humans(target) == ["Ada"]
         for each in schema(origin):
@@ -188,12 +190,12 @@ class TestRestored:
         assert {each["name"] for each in after.list("oracles").json()["items"]} == {"Pythia", "Sibyl"}
         assert ask("POST", f"{target.url}/api/collections/humans/auth-refresh", token=before.token).is_success
 
-    def test_the_session_is_void_and_the_backup_remains(self, target: Backend, session: Login) -> None:
+    def test_the_session_becomes_invalid_and_the_backup_remains(self, target: Backend, session: Login) -> None:
         restore_backup(target.url, session, NAME)
         assert ask("GET", f"{target.url}/api/settings", token=session.token).status_code in (401, 403)
         assert [each.name for each in list_backups(target.url, session_of(target))] == [NAME]
 
-    def test_its_own_backup_takes_it_back(self, target: Backend) -> None:
+    def test_a_backend_can_be_restored_from_its_own_backup(self, target: Backend) -> None:
         session = session_of(target)
         create_backup(target.url, session, "own.zip")
         Person.register(target.url, "Cleo")
@@ -201,7 +203,7 @@ class TestRestored:
         assert humans(target) == ["Ben"]
         assert count_records(target.url, session)["_mfas"] == 0
 
-    def test_a_gateway_that_gives_up(self, target: Backend, session: Login) -> None:
+    def test_a_gateway_timeout_is_waited_out(self, target: Backend, session: Login) -> None:
         def gives_up(passing: Passing) -> Answer | None:
             if not passing.path.endswith("/restore"):
                 return None
@@ -212,7 +214,7 @@ class TestRestored:
             restore_backup(gateway.url, session, NAME)
         assert humans(target) == ["Ada"]
 
-    def test_one_look_is_not_enough(self, target: Backend, session: Login) -> None:
+    def test_one_false_sign_of_success_is_not_enough(self, target: Backend, session: Login) -> None:
         looks: list[Passing] = []
 
         def deceives(passing: Passing) -> Answer | None:
@@ -226,7 +228,7 @@ class TestRestored:
             assert humans(target) == ["Ada"]
 
     @pytest.mark.parametrize("body", [b"no such app", b'{"error": "no such app"}'])
-    def test_a_gateways_own_404_is_no_sign(self, target: Backend, session: Login, body: bytes) -> None:
+    def test_a_404_of_a_gateway_is_not_a_sign_of_success(self, target: Backend, session: Login, body: bytes) -> None:
         looks: list[Passing] = []
 
         def deceives(passing: Passing) -> Answer | None:

@@ -1,4 +1,4 @@
-"""A second process on the database that a backend serves: what it breaks, and what saves what was written since.
+"""A second process on the database of a running backend: the damage, and the repair of later writes.
 
 PocketBase's backup drops the serving process's POSIX locks; the next process that opens and closes the database takes
 itself for the last one, and deletes the WAL (SQLite, "How To Corrupt An SQLite Database", 2.2).
@@ -72,7 +72,7 @@ def write(backend: Backend, text: str) -> None:
     assert ask("POST", f"{backend.url}/api/collections/notes/records", json={"text": text}).is_success
 
 
-def test_what_is_in_a_deleted_wal_alone_is_saved(backend: Backend, operator: Login, tmp_path: Path) -> None:
+def test_writes_that_are_only_in_a_deleted_wal_are_saved(backend: Backend, operator: Login, tmp_path: Path) -> None:
     back_up(backend, operator, tmp_path / "first.zip")
     assert backend.command("superuser", "upsert", "x@example.org", "a-password-1").returncode == 0
     if "data.db-wal" not in deleted_files(backend):
@@ -101,7 +101,7 @@ def locks_are_held(backend: Backend) -> bool:
     return HELD in done.stdout.splitlines()
 
 
-def test_the_servers_locks_tell_whether_a_second_process_is_harmless(
+def test_the_servers_locks_show_if_a_second_process_is_harmless(
     backend: Backend, operator: Login, tmp_path: Path
 ) -> None:
     assert locks_are_held(backend)

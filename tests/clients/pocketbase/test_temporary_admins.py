@@ -1,4 +1,4 @@
-"""A second superuser for as long as the first one's password changes."""
+"""Temporary admins: superusers that exist while the admin's password changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.errors import raises_text
 NEXT = "another-password-of-the-admin"
 
 
-def test_the_passwords_change_leaves_the_temporary_admin_its_login(backend: Backend) -> None:
+def test_a_password_change_does_not_affect_the_temporary_admin(backend: Backend) -> None:
     session = session_of(backend)
     deputy = add_temporary_admin(backend.url, session, NEXT)
     assert deputy.password not in repr(deputy)
@@ -29,7 +29,7 @@ def test_the_passwords_change_leaves_the_temporary_admin_its_login(backend: Back
     assert login(backend.url, deputy.email, deputy.password) is not None
 
 
-def test_temporary_admins_go_and_nobody_else(backend: Backend) -> None:
+def test_only_temporary_admins_are_removed(backend: Backend) -> None:
     session = session_of(backend)
     one, other = (add_temporary_admin(backend.url, session, NEXT) for _ in range(2))
     waited: list[int] = []
@@ -42,7 +42,7 @@ def test_temporary_admins_go_and_nobody_else(backend: Backend) -> None:
     assert login(backend.url, *ADMIN) is not None
 
 
-def test_a_session_that_has_ended_is_an_error_without_secrets(backend: Backend) -> None:
+def test_an_expired_session_is_an_error_without_secrets(backend: Backend) -> None:
     session = session_of(backend)
     change_password(backend.url, session, ADMIN[1], NEXT)
     with raises_text(AdminError, r"as its superuser.*\. Fix: run `pulumi up --stack prod`\.$") as caught:
@@ -52,7 +52,7 @@ def test_a_session_that_has_ended_is_an_error_without_secrets(backend: Backend) 
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 72, "\N{SNOWMAN}" * 25])
-def test_a_password_that_pocketbase_refuses_leaves_no_temporary_admin(backend: Backend, password: str) -> None:
+def test_a_password_refused_by_pocketbase_leaves_no_temporary_admin(backend: Backend, password: str) -> None:
     session = session_of(backend)
     with pytest.raises(AdminError, match=r"superuser: password: .+") as caught:
         add_temporary_admin(backend.url, session, password)

@@ -15,7 +15,7 @@ def put(api: Client, name: str) -> None:
     api.put(name, CODE.replace("NAME", name))
 
 
-def test_tokens(api: Client) -> None:
+def test_a_missing_or_wrong_token_is_refused(api: Client) -> None:
     assert api.result("GET", "/user/tokens/verify")["status"] == "active"
     verify = api.refusal("GET", "/user/tokens/verify", headers={"authorization": "Bearer wrong"})
     assert verify == (401, 1000, "Invalid API Token")
@@ -25,25 +25,25 @@ def test_tokens(api: Client) -> None:
     assert (missing.status_code, missing.json()["errors"][0]["code"]) == (400, 9106)
 
 
-def test_another_account(api: Client) -> None:
+def test_another_account_is_refused(api: Client) -> None:
     assert api.refusal("GET", f"/accounts/{'0' * 32}/workers/scripts")[:2] == (403, 10000)
 
 
-def test_unknown_paths_and_methods(api: Client) -> None:
+def test_unknown_paths_and_methods_are_refused(api: Client) -> None:
     status, code, message = api.refusal("GET", "~/workers/nothing/here")
     assert (status, code) == (404, 7003)
     assert message.startswith("Could not route to /client/v4/accounts/")
     assert api.refusal("PATCH", "/zones")[:2] == (405, 7001)
 
 
-def test_who_and_where(api: Client) -> None:
+def test_the_account_and_its_members_are_listed(api: Client) -> None:
     accounts = api.result("GET", "/accounts")
     assert api.result("GET", "~") == accounts[0]
     assert api.result("GET", "/memberships")[0]["account"]["id"] == accounts[0]["id"]
     assert "@" in api.result("GET", "/user")["email"]
 
 
-def test_pages(api: Client) -> None:
+def test_lists_are_divided_into_pages(api: Client) -> None:
     for name in ("page-a.localhost", "page-b.localhost", "page-c.localhost"):
         api.result("POST", "/zones", json={"name": name, "account": {"id": "x"}})
     body = api("GET", "/zones?per_page=2&page=2").json()
@@ -55,7 +55,7 @@ def test_pages(api: Client) -> None:
     assert names == sorted(set(names))
 
 
-def test_zones(api: Client) -> None:
+def test_a_zone_is_created_read_and_deleted(api: Client) -> None:
     [zone] = api.result("GET", "/zones?name=oraclenet.localhost")
     assert (zone["status"], api.result("GET", f"/zones/{zone['id']}")) == ("active", zone)
     assert api.result("GET", "/zones?name=nobody.test") == []
@@ -66,7 +66,7 @@ def test_zones(api: Client) -> None:
     assert api.refusal("GET", f"/zones/{made['id']}")[0] == 404
 
 
-def test_the_accounts_subdomain(api: Client) -> None:
+def test_the_accounts_subdomain_can_be_changed(api: Client) -> None:
     put(api, "named")
     host = api.enable("named")
     assert api.result("GET", "~/workers/subdomain") == {"subdomain": "oracle"}
@@ -77,7 +77,7 @@ def test_the_accounts_subdomain(api: Client) -> None:
     assert api.get(host).text == "named"
 
 
-def test_custom_domain(api: Client) -> None:
+def test_a_custom_domain_is_created_served_and_deleted(api: Client) -> None:
     put(api, "dom")
     [zone] = api.result("GET", "/zones?name=oraclenet.localhost")
     wanted = {"hostname": "www.oraclenet.localhost", "service": "dom"}
@@ -94,7 +94,7 @@ def test_custom_domain(api: Client) -> None:
         assert api.refusal(method, f"{DOMAINS}/{made['id']}")[:2] == (404, 100114)
 
 
-def test_custom_domains_that_are_refused(api: Client) -> None:
+def test_invalid_custom_domains_are_refused(api: Client) -> None:
     put(api, "one")
     put(api, "two")
     [zone] = api.result("GET", "/zones?name=oraclenet.localhost")
@@ -114,7 +114,7 @@ def test_custom_domains_that_are_refused(api: Client) -> None:
     )
 
 
-def test_a_deleted_worker_frees_its_domain(api: Client) -> None:
+def test_the_domain_of_a_deleted_worker_is_free(api: Client) -> None:
     put(api, "leaving")
     api.result("PUT", DOMAINS, json={"hostname": "bye.oraclenet.localhost", "service": "leaving"})
     api.result("DELETE", "~/workers/scripts/leaving")
@@ -122,7 +122,7 @@ def test_a_deleted_worker_frees_its_domain(api: Client) -> None:
     assert api.get("bye.oraclenet.localhost").status_code == 404
 
 
-def test_routes(api: Client) -> None:
+def test_a_route_is_created_served_and_deleted(api: Client) -> None:
     put(api, "routed")
     put(api, "other")
     [zone] = api.result("GET", "/zones?name=oraclenet.localhost")
@@ -147,7 +147,7 @@ def test_routes(api: Client) -> None:
         ("a.oraclenet.localhost/*", "gone", 10019),
     ],
 )
-def test_routes_that_are_refused(api: Client, pattern: str, script: str, code: int) -> None:
+def test_invalid_routes_are_refused(api: Client, pattern: str, script: str, code: int) -> None:
     put(api, "routed")
     [zone] = api.result("GET", "/zones?name=oraclenet.localhost")
     wanted = {"pattern": pattern, "script": script}

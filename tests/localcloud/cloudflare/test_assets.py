@@ -1,4 +1,4 @@
-"""Asset upload sessions and the sites that are made of them."""
+"""Asset upload sessions and the sites made from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def send(api: Client, token: str, contents: list[bytes], **more: Any) -> Any:
     return api("POST", "~/workers/assets/upload?base64=true", files=parts, headers=bearer(token), **more)
 
 
-def test_a_site(api: Client) -> None:
+def test_a_site_is_uploaded_and_served(api: Client) -> None:
     made = api.put_site("site", FILES, not_found_handling="single-page-application", _headers="/*\n  X-A: b\n")
     assert (made["has_assets"], made["has_modules"], made["handlers"]) == (True, False, [])
     host = api.enable("site")
@@ -45,31 +45,31 @@ def test_a_site(api: Client) -> None:
     assert api.result("GET", "~/workers/scripts/site/settings")["bindings"] == []
 
 
-def test_redirects(api: Client) -> None:
+def test_redirect_rules_are_applied(api: Client) -> None:
     api.put_site("moved", FILES, _redirects="/old /sub/app.js 302\n")
     answer = api.get(api.enable("moved"), "/old")
     assert (answer.status_code, answer.headers["location"]) == (302, "/sub/app.js")
 
 
-def test_rule_files_of_the_manifest_are_no_rules(api: Client) -> None:
+def test_rule_files_in_the_manifest_are_ignored(api: Client) -> None:
     api.put_site("plain", {**FILES, "/_headers": b"/*\n  X-A: b\n"}, not_found_handling="404-page")
     assert "x-a" not in api.get(api.enable("plain")).headers
 
 
-def test_files_are_asked_for_once(api: Client) -> None:
+def test_a_known_file_is_not_requested_again(api: Client) -> None:
     api.upload_assets("first", {"/only.html": b"only here"})
     again = api("POST", SESSION.format("second"), json={"manifest": manifest({"/x.html": b"only here"})})
     assert (again.status_code, again.json()["result"]["buckets"]) == (200, [])
     assert again.json()["result"]["jwt"]
 
 
-def test_equal_files_are_asked_for_once(api: Client) -> None:
+def test_equal_files_are_requested_once(api: Client) -> None:
     found = api.result("POST", SESSION.format("twins"), json={"manifest": manifest({"/1": b"twin", "/2": b"twin"})})
     assert found["buckets"] == [[asset_hash(b"twin")]]
     assert send(api, found["jwt"], [b"twin", b"twin"]).status_code == 201
 
 
-def test_empty_site(api: Client) -> None:
+def test_an_empty_site_answers_404(api: Client) -> None:
     found = api.result("POST", SESSION.format("empty"), json={"manifest": {}})
     assert found["buckets"] == []
     metadata = {"assets": {"jwt": found["jwt"]}, "compatibility_date": "2025-06-01"}
@@ -77,7 +77,7 @@ def test_empty_site(api: Client) -> None:
     assert api.get(api.enable("empty")).status_code == 404
 
 
-def test_an_upload_in_parts_is_complete_with_the_last(api: Client) -> None:
+def test_an_upload_in_parts_is_complete_after_the_last_part(api: Client) -> None:
     files = {f"/{n}.txt": f"part {n}".encode() for n in range(120)}
     found = api.result("POST", SESSION.format("parts"), json={"manifest": manifest(files)})
     assert [len(bucket) for bucket in found["buckets"]] == [50, 50, 20]
@@ -94,7 +94,7 @@ def test_an_upload_in_parts_is_complete_with_the_last(api: Client) -> None:
     assert api.get(api.enable("parts"), "/119.txt").text == "part 119"
 
 
-def test_assets_can_be_kept(api: Client) -> None:
+def test_the_assets_of_the_former_version_can_be_retained(api: Client) -> None:
     api.put_site("kept", FILES)
     host = api.enable("kept")
     code = "export default { fetch: () => new Response('worker') }"
@@ -104,7 +104,7 @@ def test_assets_can_be_kept(api: Client) -> None:
     assert api.get(host, "/sub/app.js").text == "worker"
 
 
-def test_binding_and_worker_first(api: Client) -> None:
+def test_an_asset_binding_works_with_run_worker_first(api: Client) -> None:
     code = """export default { async fetch(request, env) {
       if (new URL(request.url).pathname.startsWith("/api/")) return new Response("api");
       return env.ASSETS.fetch(request); } }"""
@@ -135,7 +135,7 @@ def put_typed(api: Client, name: str, files: dict[str, bytes], kinds: dict[bytes
     return api.enable(name)
 
 
-def test_a_file_has_the_content_type_of_its_upload_and_not_of_its_name(api: Client) -> None:
+def test_a_file_has_the_content_type_of_its_upload(api: Client) -> None:
     files = {"/typed.css": b"typed", "/typed.txt": b"typed", "/none.js": b"none", "/null.js": b"null"}
     kinds = {b"typed": "image/x-odd", b"none": "", b"null": "application/null"}
     host = put_typed(api, "typed", files, kinds)
@@ -143,7 +143,7 @@ def test_a_file_has_the_content_type_of_its_upload_and_not_of_its_name(api: Clie
     assert found == {"/typed.css": "image/x-odd", "/typed.txt": "image/x-odd", "/none.js": None, "/null.js": None}
 
 
-def test_the_first_upload_of_equal_bytes_decides_for_every_worker(api: Client) -> None:
+def test_the_first_upload_of_equal_bytes_sets_the_content_type(api: Client) -> None:
     put_typed(api, "early", {"/a.txt": b"shared"}, {b"shared": "text/plain"})
     again = api("POST", SESSION.format("late"), json={"manifest": manifest({"/a.js": b"shared", "/b": b"own"})})
     parts = [
@@ -158,8 +158,8 @@ def test_the_first_upload_of_equal_bytes_decides_for_every_worker(api: Client) -
     assert api.get(host, "/b").headers["content-type"] == "text/javascript"
 
 
-def test_a_header_rule_decides_over_the_upload(api: Client) -> None:
-    """What the program sends, so that neither equal bytes nor the uploading machine matter."""
+def test_a_header_rule_overrides_the_content_type_of_the_upload(api: Client) -> None:
+    """The program sends such rules, so that neither equal bytes nor the uploading machine matter."""
     files = {"/one.json": b"equal", "/two.txt": b"equal", "/three.odd": b"equal"}
     headers = with_content_types({path[1:]: "equal" for path in files}, None)
     host = put_typed(api, "ruled", files, {b"equal": "text/wrong"}, _headers=headers)
@@ -179,7 +179,7 @@ def test_a_header_rule_decides_over_the_upload(api: Client) -> None:
         (["/n" * 2000], (400, 10021), "has more than 3000 bytes"),
     ],
 )
-def test_paths_that_no_folder_takes_are_refused_and_leave_nothing(
+def test_paths_that_no_folder_can_have_are_refused_and_leave_nothing(
     api: Client, paths: list[str], status_and_code: tuple[int, int], text: str
 ) -> None:
     sites = api.running.cloud.root / "cloudflare" / "sites"
@@ -198,7 +198,7 @@ def test_a_site_that_cannot_be_built_leaves_no_folder(tmp_path: Path) -> None:
     assert not list((tmp_path / "sites").iterdir())
 
 
-def test_files_of_an_older_local_cloud_have_the_types_of_their_names(api: Client) -> None:
+def test_files_of_an_older_local_cloud_have_the_type_of_their_suffix(api: Client) -> None:
     host = put_typed(api, "older", {"/old.css": b"from before"}, {b"from before": "image/x-odd"})
     (api.running.cloud.root / "cloudflare" / "types" / asset_hash(b"from before")).unlink()
     token = api.upload_assets("older", {"/old.css": b"from before", "/new.txt": b"and now"})
@@ -207,7 +207,7 @@ def test_files_of_an_older_local_cloud_have_the_types_of_their_names(api: Client
     assert api.get(host, "/old.css").headers["content-type"] == "text/css; charset=utf-8"
 
 
-def test_an_escaped_name_is_served_as_what_it_stands_for(api: Client) -> None:
+def test_an_escaped_file_name_is_served_at_its_decoded_path(api: Client) -> None:
     host = put_typed(api, "escaped", {"/lone%20copy.txt": b"escaped"}, {b"escaped": "text/plain"})
     assert api.get(host, "/lone%20copy.txt").text == "escaped"
 
@@ -223,14 +223,14 @@ def test_an_escaped_name_is_served_as_what_it_stands_for(api: Client) -> None:
         ),
     ],
 )
-def test_rules_that_are_refused(api: Client, config: Any, text: str) -> None:
+def test_invalid_rules_are_refused(api: Client, config: Any, text: str) -> None:
     token = api.upload_assets("rules", FILES)
     form = {"metadata": (None, json.dumps({"assets": {"jwt": token, "config": config}}))}
     status, code, message = api.refusal("PUT", "~/workers/scripts/rules", files=form)
     assert (status, code, text in message) == (400, 100324, True), message
 
 
-def test_a_page_may_be_named_where_its_name_stays(api: Client) -> None:
+def test_a_redirect_to_a_page_is_accepted_without_html_handling(api: Client) -> None:
     api.put_site("verbatim", FILES, html_handling="none", _redirects="/ /index.html 200\n")
     assert api.get(api.enable("verbatim"), "/").content == FILES["/index.html"]
 
@@ -247,12 +247,12 @@ def test_a_page_may_be_named_where_its_name_stays(api: Client) -> None:
         ([], "must be an object"),
     ],
 )
-def test_manifests_that_are_refused(api: Client, files: Any, text: str) -> None:
+def test_invalid_manifests_are_refused(api: Client, files: Any, text: str) -> None:
     status, code, message = api.refusal("POST", SESSION.format("bad"), json={"manifest": files})
     assert (status, code, text in message) == (400, 10021, True), message
 
 
-def test_uploads_that_are_refused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_uploads_are_refused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     found = api.result("POST", SESSION.format("strict"), json={"manifest": manifest({"/s": b"strict"})})
     token = found["jwt"]
     assert send(api, token, [b"another"]).json()["errors"][0]["code"] == 10021
@@ -281,7 +281,7 @@ def test_uploads_that_are_refused(api: Client, monkeypatch: pytest.MonkeyPatch) 
         ([], "must be an object"),
     ],
 )
-def test_configurations_that_are_refused(api: Client, config: Any, text: str) -> None:
+def test_invalid_asset_configurations_are_refused(api: Client, config: Any, text: str) -> None:
     token = api.upload_assets("config", FILES)
     form = {"metadata": (None, json.dumps({"assets": {"jwt": token, "config": config or [1]}}))}
     status, code, message = api.refusal("PUT", "~/workers/scripts/config", files=form)

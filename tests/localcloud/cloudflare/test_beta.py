@@ -1,4 +1,4 @@
-"""Workers as objects with an id: made, given versions, deployed, deleted, as WorkerVersion's provider does."""
+"""The beta API of Workers: a Worker as an object with an id, created, deployed and deleted as the provider does it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def version(word: str, **more: Any) -> Any:
     return base | more
 
 
-def test_a_worker_its_versions_and_a_deployment(api: Client) -> None:
+def test_a_worker_gets_versions_and_a_deployment(api: Client) -> None:
     wanted = {"name": "object", "logpush": False, "tags": ["a"], "subdomain": {"enabled": True}, "tail_consumers": []}
     made = api.result("POST", WORKERS, json=wanted)
     assert (made["name"], made["tags"], made["deployed_on"], made["subdomain"]["enabled"]) == (
@@ -49,7 +49,7 @@ def test_a_worker_its_versions_and_a_deployment(api: Client) -> None:
     assert api.refusal("GET", f"{WORKERS}/{made['id']}")[:2] == (404, 10007)
 
 
-def test_refusals(api: Client) -> None:
+def test_invalid_requests_are_refused(api: Client) -> None:
     api.result("POST", WORKERS, json={"name": "strict"})
     assert api.refusal("POST", WORKERS, json={"name": "strict"})[:2] == (400, 10021)
     assert api.refusal("POST", WORKERS, json={"name": "Strict"})[:2] == (400, 10016)

@@ -1,4 +1,4 @@
-"""A Worker whose code does not end: its request is ended, and nobody else is held up."""
+"""A Worker that exceeds its CPU limit: its request is ended, and other requests are not delayed."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def hosts(edge: Edge, loop: Loop, spec: Any) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("path", ["/spin", "/yield"])
-def test_a_request_without_end_gets_1102_and_the_next_one_is_answered(ask: Any, hosts: list[str], path: str) -> None:
+def test_an_endless_request_gets_error_1102_and_the_next_one_is_answered(ask: Any, hosts: list[str], path: str) -> None:
     ended = ask("GET", hosts[0], path)
     assert (ended.status_code, ended.text) == EXCEEDED
     assert ask("GET", hosts[0]).text == "answer 1", "its memory is new"
     assert ask("POST", hosts[0], path, content=b"x").text == EXCEEDED[1]
 
 
-def test_nobody_else_is_held_up(ask: Any, hosts: list[str]) -> None:
+def test_other_workers_are_not_delayed(ask: Any, hosts: list[str]) -> None:
     found: list[httpx.Response] = []
     spinning = threading.Thread(target=lambda: found.append(ask("GET", hosts[0], "/spin")))
     spinning.start()
@@ -62,18 +62,18 @@ def test_nobody_else_is_held_up(ask: Any, hosts: list[str]) -> None:
     assert others > 10
 
 
-def test_a_request_that_only_waits_may_take_its_time(ask: Any, hosts: list[str]) -> None:
+def test_a_request_that_waits_without_cpu_time_is_not_ended(ask: Any, hosts: list[str]) -> None:
     assert ask("GET", hosts[0], "/wait").text == "answer 1"
 
 
-def test_a_loop_behind_the_answer_ends_with_the_next_request_at_the_latest(ask: Any, hosts: list[str]) -> None:
+def test_an_endless_loop_after_the_answer_is_ended(ask: Any, hosts: list[str]) -> None:
     assert ask("GET", hosts[0], "/later").text == "answer 1"
     # Requests that come before the loop begins are answered.
     until(lambda: ask("GET", hosts[0]).text in ("answer 1", EXCEEDED[1]), "the loop ends")
     assert ask("GET", hosts[0]).status_code == 200
 
 
-def test_the_workers_log_says_why(ask: Any, hosts: list[str], tmp_path: Any) -> None:
+def test_the_log_of_the_worker_names_the_cpu_limit(ask: Any, hosts: list[str], tmp_path: Any) -> None:
     ask("GET", hosts[0], "/spin")
     last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
     assert (last["level"], "CPU time limit of 700 ms (error 1102)" in last["message"]) == ("error", True)

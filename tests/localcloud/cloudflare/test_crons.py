@@ -43,7 +43,7 @@ def hits(expression: str, count: int) -> list[str]:
         ("0 0 1 JAN,jul *", ["Thu 01-01 00:00", "Wed 07-01 00:00"]),
     ],
 )
-def test_the_minutes_of_an_expression(expression: str, first: list[str]) -> None:
+def test_an_expression_matches_the_right_minutes(expression: str, first: list[str]) -> None:
     assert hits(expression, len(first)) == first
 
 
@@ -52,6 +52,6 @@ def test_the_minutes_of_an_expression(expression: str, first: list[str]) -> None
     ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "0 22 * * 0", "0 0 * * 8",
      "*/0 * * * *", "5-1 * * * *", "a * * * *", "* * * * MON#6", "* * 32W * *", "@daily", "1,,2 * * * *", "- * * * *"],
 )  # fmt: skip
-def test_what_is_no_expression(expression: str) -> None:
+def test_an_invalid_expression_is_refused(expression: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         Cron.parse(expression)

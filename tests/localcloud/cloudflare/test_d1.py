@@ -25,7 +25,7 @@ def query(api: Client, database: str, sql: str, *params: Any) -> Any:
     return api.result("POST", f"{PATH}/{database}/query", json={"sql": sql, "params": list(params)})
 
 
-def test_a_database_from_its_creation_to_its_deletion(api: Client) -> None:
+def test_a_database_is_created_listed_and_deleted(api: Client) -> None:
     made = api.result("POST", PATH, json={"name": "life"})
     one = f"{PATH}/{made['uuid']}"
     assert (made["name"], made["num_tables"], made["read_replication"]) == ("life", 0, {"mode": "disabled"})
@@ -43,7 +43,7 @@ def test_a_database_from_its_creation_to_its_deletion(api: Client) -> None:
     assert api.refusal("POST", f"{one}/query", json={"sql": "SELECT 1"})[:2] == (404, 7404)
 
 
-def test_queries(api: Client) -> None:
+def test_queries_return_results_or_errors(api: Client) -> None:
     database = api.result("POST", PATH, json={"name": "queries"})["uuid"]
     text = f"{TABLE}; INSERT INTO t (word) VALUES ('a;b'); -- a comment; of its own\nSELECT word FROM t;"
     assert [each["results"] for each in query(api, database, text)] == [[], [], [{"word": "a;b"}]]
@@ -73,7 +73,7 @@ def test_a_worker_and_the_api_see_the_same_tables(api: Client) -> None:
     assert api.put("d1", CODE, refused=True, bindings=[{"type": "d1", "name": "DB"}])[:2] == (400, 10021)
 
 
-def test_the_official_sdk(api: Client) -> None:
+def test_the_official_sdk_works_with_databases(api: Client) -> None:
     account = api.running.cloud.tokens.account_id
     from cloudflare import Cloudflare
 

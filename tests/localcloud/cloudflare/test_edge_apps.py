@@ -36,7 +36,7 @@ def routed(edge: Edge, loop: Loop, app: App) -> Iterator[App]:
     loop.run(edge.drop_app(HOST))
 
 
-def test_hosts_without_an_app(edge: Edge, loop: Loop, ask: Any) -> None:
+def test_a_host_without_an_app_answers_404_or_503(edge: Edge, loop: Loop, ask: Any) -> None:
     assert ask("GET", "nobody.localhost").status_code == 404
     loop.run(edge.route_app("asleep.localhost", None))
     answer = ask("GET", "asleep.localhost")
@@ -45,7 +45,7 @@ def test_hosts_without_an_app(edge: Edge, loop: Loop, ask: Any) -> None:
     assert ask("GET", "asleep.localhost").status_code == 404
 
 
-def test_passes_a_request_and_its_answer_on(ask: Any, edge: Edge, routed: App) -> None:
+def test_requests_and_answers_are_passed_on_unchanged(ask: Any, edge: Edge, routed: App) -> None:
     body = bytes(range(256)) * 4096
     answer = ask("POST", HOST, "/a%20b?q=1", content=body, headers={"x-mine": "1", "connection": "keep-alive"})
     seen = answer.json()
@@ -58,16 +58,16 @@ def test_passes_a_request_and_its_answer_on(ask: Any, edge: Edge, routed: App) -
     assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
 
 
-def test_passes_a_chunked_body_on(ask: Any, routed: App) -> None:
+def test_a_chunked_body_is_passed_on(ask: Any, routed: App) -> None:
     seen = ask("PUT", HOST, content=iter([b"one", b"two"])).json()
     assert seen["bytes"] == 6
 
 
-def test_head_has_no_body(ask: Any, routed: App) -> None:
+def test_an_answer_to_head_has_no_body(ask: Any, routed: App) -> None:
     assert ask("HEAD", HOST).content == b""
 
 
-def test_events_arrive_as_they_are_sent(ask: Any, edge: Edge, routed: App) -> None:
+def test_server_sent_events_are_passed_on_at_once(ask: Any, edge: Edge, routed: App) -> None:
     url = f"http://127.0.0.1:{edge.port}/events"
     with ask.client.stream("GET", url, headers={"host": HOST}) as answer:
         parts = answer.iter_raw()
@@ -82,7 +82,7 @@ def test_a_client_that_leaves_ends_the_upstream_request(ask: Any, edge: Edge, lo
     assert loop.run(edge.drained(routed.address, 10))
 
 
-def test_websocket_passes_through(edge: Edge, routed: App) -> None:
+def test_a_websocket_is_passed_on(edge: Edge, routed: App) -> None:
     with (
         socket.create_connection(("127.0.0.1", edge.port)) as raw,
         connect(f"ws://{HOST}:{edge.port}/ws", sock=raw) as ws,
@@ -92,7 +92,7 @@ def test_websocket_passes_through(edge: Edge, routed: App) -> None:
             assert ws.recv(10) == text
 
 
-def test_a_request_under_way_ends_on_the_old_upstream(
+def test_a_request_in_progress_ends_on_the_old_upstream(
     ask: Any, edge: Edge, loop: Loop, routed: App, second: App
 ) -> None:
     found: list[httpx.Response] = []
@@ -112,7 +112,7 @@ def test_a_request_under_way_ends_on_the_old_upstream(
     assert loop.run(edge.drained(routed.address, 10))
 
 
-def test_switching_upstreams_loses_no_request(edge: Edge, loop: Loop, routed: App, second: App) -> None:
+def test_a_switch_of_upstreams_loses_no_request(edge: Edge, loop: Loop, routed: App, second: App) -> None:
     with Load(f"http://127.0.0.1:{edge.port}/", HOST) as load:
         for turn in range(20):
             seen = len(load.answers)
@@ -122,7 +122,7 @@ def test_switching_upstreams_loses_no_request(edge: Edge, loop: Loop, routed: Ap
     assert {'"one"', '"two"'} <= {answer[8:13] for answer in load.answers}
 
 
-def test_a_replaced_process_on_the_same_port_loses_no_request(edge: Edge, loop: Loop, ask: Any) -> None:
+def test_a_process_replaced_on_the_same_port_loses_no_request(edge: Edge, loop: Loop, ask: Any) -> None:
     first = App("first")
     loop.run(edge.route_app(HOST, first.address))
     with Load(f"http://127.0.0.1:{edge.port}/", HOST) as load:
@@ -142,7 +142,7 @@ def test_a_replaced_process_on_the_same_port_loses_no_request(edge: Edge, loop: 
     loop.run(edge.drop_app(HOST))
 
 
-def test_an_app_that_is_gone_is_an_answer_not_a_hang(edge: Edge, loop: Loop, ask: Any) -> None:
+def test_an_app_that_is_gone_answers_503(edge: Edge, loop: Loop, ask: Any) -> None:
     gone = App("gone")
     gone.stop()
     loop.run(edge.route_app(HOST, gone.address))
@@ -151,7 +151,7 @@ def test_an_app_that_is_gone_is_an_answer_not_a_hang(edge: Edge, loop: Loop, ask
     loop.run(edge.drop_app(HOST))
 
 
-def test_a_taken_port_is_named(edge: Edge, loop: Loop, tmp_path: Any, programs: Any, monkeypatch: Any) -> None:
+def test_the_error_names_a_port_in_use(edge: Edge, loop: Loop, tmp_path: Any, programs: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("localcloud.edge_process.BUSY_SECONDS", 0.1)
     with pytest.raises(EdgeError, match=f"Port {edge.port} on 127.0.0.1 is in use"):
         loop.run(Edge(tmp_path, edge.port, programs).start())

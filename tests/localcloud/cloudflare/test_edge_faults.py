@@ -1,4 +1,4 @@
-"""What a fault does to a request that passes the edge: to an app, and from a Worker to one."""
+"""Injected faults at the edge: requests to an app, and from a Worker to an app."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def recorded(edge: Edge, loop: Loop) -> Any:
     return lambda: loop.run(EdgeFaults(edge).recorded())
 
 
-def test_a_failed_request_does_not_reach_the_app(ask: Any, routed: App, fault: Any) -> None:
+def test_a_request_that_fails_by_fault_does_not_reach_the_app(ask: Any, routed: App, fault: Any) -> None:
     fault(method="POST", status=503, headers={"Retry-After": "7"})
     answer = ask("POST", HOST, "/api/backups", content=LARGE)
     assert (answer.status_code, answer.text) == (503, "fault: 503 on request\n")
@@ -71,7 +71,9 @@ def test_a_failed_request_does_not_reach_the_app(ask: Any, routed: App, fault: A
         ("plain", "text/plain; charset=utf-8", "plain"),
     ],
 )
-def test_the_body_that_was_asked_for(ask: Any, routed: App, fault: Any, body: Any, kind: str, text: str) -> None:
+def test_a_fault_answers_with_the_configured_body(
+    ask: Any, routed: App, fault: Any, body: Any, kind: str, text: str
+) -> None:
     fault(status=400, body=body)
     answer = ask("GET", HOST)
     assert (answer.status_code, answer.headers["content-type"], answer.text) == (400, kind, text)
@@ -87,7 +89,7 @@ def test_a_dropped_request_does_not_reach_the_app(ask: Any, routed: App, fault: 
     assert routed.seen == ["/"]
 
 
-def test_a_request_whose_answer_is_lost_is_carried_out(
+def test_a_request_with_a_lost_answer_reaches_the_app(
     ask: Any, edge: Edge, loop: Loop, routed: App, fault: Any
 ) -> None:
     fault(drop="answer", status=500)
@@ -98,7 +100,7 @@ def test_a_request_whose_answer_is_lost_is_carried_out(
     assert ask("GET", HOST).status_code == 200
 
 
-def test_a_lost_answer_is_one_that_the_app_could_finish(ask: Any, routed: App, fault: Any) -> None:
+def test_an_answer_is_lost_only_after_the_app_has_finished_it(ask: Any, routed: App, fault: Any) -> None:
     fault(drop="answer")
     broken: list[Exception] = []
 
@@ -118,7 +120,9 @@ def test_a_lost_answer_is_one_that_the_app_could_finish(ask: Any, routed: App, f
     assert len(broken) == 1
 
 
-def test_a_delayed_request_follows_a_switch(ask: Any, edge: Edge, loop: Loop, routed: App, fault: Any) -> None:
+def test_a_delayed_request_goes_to_the_upstream_after_the_switch(
+    ask: Any, edge: Edge, loop: Loop, routed: App, fault: Any
+) -> None:
     second = App("two")
     fault(delay=0.5)
     found: list[httpx.Response] = []
@@ -131,7 +135,7 @@ def test_a_delayed_request_follows_a_switch(ask: Any, edge: Edge, loop: Loop, ro
     assert (found[0].json()["app"], routed.seen) == ("two", [])
 
 
-def test_a_client_that_leaves_during_the_delay_is_forgotten(
+def test_a_client_that_leaves_during_the_delay_uses_up_no_fault(
     ask: Any, edge: Edge, routed: App, fault: Any, recorded: Any
 ) -> None:
     fault(path="/late", delay=0.4)
@@ -163,18 +167,18 @@ def test_a_client_that_leaves_during_the_delay_is_forgotten(
         ("\\d", "/1", False),
     ],
 )
-def test_paths_are_globs(ask: Any, routed: App, fault: Any, glob: str, path: str, hit: bool) -> None:
+def test_the_path_of_a_fault_is_a_glob(ask: Any, routed: App, fault: Any, glob: str, path: str, hit: bool) -> None:
     fault(path=glob, status=418)
     assert ask("GET", HOST, path).status_code == (418 if hit else 200)
 
 
-def test_a_host_is_a_glob_without_port_in_any_case(ask: Any, routed: App, fault: Any) -> None:
+def test_the_host_of_a_fault_is_a_glob_without_case_and_port(ask: Any, routed: App, fault: Any) -> None:
     fault(host="SHOP-?????.*", status=418, count=2)
     assert ask("GET", HOST).status_code == 418
     assert ask("GET", HOST.upper()).status_code == 418
 
 
-def test_what_a_worker_asks_of_an_app_fails_too(
+def test_a_request_from_a_worker_to_an_app_fails_by_fault(
     ask: Any, edge: Edge, loop: Loop, routed: App, fault: Any, spec: Any
 ) -> None:
     loop.run(edge.deploy_worker("caller", "v1", spec(CALLER, services={"OTHER": "other"})))
@@ -195,7 +199,7 @@ def test_what_a_worker_asks_of_an_app_fails_too(
 
 
 @pytest.mark.slow
-def test_the_record_keeps_the_last_requests_only(ask: Any, routed: App, fault: Any, recorded: Any) -> None:
+def test_the_recording_has_only_the_last_requests(ask: Any, routed: App, fault: Any, recorded: Any) -> None:
     fault(record=True)
     fault(count=2100, status=404)
     for number in range(2010):

@@ -1,4 +1,4 @@
-"""Workers on workerd behind the edge: bindings, assets, their own requests, and changes that no client notices."""
+"""Workers on workerd behind the edge: bindings, assets, outgoing requests, and deployments without failed requests."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def worker(edge: Edge, loop: Loop, spec: Any) -> Any:
         loop.run(edge.remove_worker(name))
 
 
-def test_tells_what_the_module_exports(worker: Any) -> None:
+def test_the_exported_handlers_are_reported(worker: Any) -> None:
     info = worker(hello("one"))
     assert info.handlers == ["fetch", "scheduled"]
     assert [entry["name"] for entry in info.named] == ["Named"]
 
 
-def test_request_shape(worker: Any, ask: Any, edge: Edge) -> None:
+def test_a_request_has_the_headers_and_properties_of_cloudflare(worker: Any, ask: Any, edge: Edge) -> None:
     worker(hello("one"))
     answer = ask("GET", HOST, "/cf?x=1", headers={"mf-original-url": "http://evil/", "x-edge-key": "guess"})
     seen = answer.json()
@@ -109,7 +109,7 @@ def test_secrets_are_neither_on_disk_nor_in_arguments(worker: Any, ask: Any, edg
         assert SECRET not in " ".join(process.cmdline() + list(process.environ().values()))
 
 
-def test_only_loopback_is_listened_on(worker: Any, edge: Edge) -> None:
+def test_the_edge_listens_only_on_loopback(worker: Any, edge: Edge) -> None:
     worker(hello("one"))
     assert edge.pid
     processes = [psutil.Process(edge.pid), *psutil.Process(edge.pid).children(recursive=True)]
@@ -118,7 +118,7 @@ def test_only_loopback_is_listened_on(worker: Any, edge: Edge) -> None:
     assert {connection.laddr.ip for connection in connections} == {"127.0.0.1"}
 
 
-def test_the_way_out_is_closed_to_others(worker: Any, edge: Edge) -> None:
+def test_the_internal_ports_refuse_other_callers(worker: Any, edge: Edge) -> None:
     worker(hello("one"))
     assert edge.pid
     node = psutil.Process(edge.pid)
@@ -142,7 +142,9 @@ def test_the_way_out_is_closed_to_others(worker: Any, edge: Edge) -> None:
         ),
     ],
 )
-def test_code_that_does_not_load(worker: Any, ask: Any, code: str, fields: Any, text: str, root: Path) -> None:
+def test_code_that_does_not_load_is_refused(
+    worker: Any, ask: Any, code: str, fields: Any, text: str, root: Path
+) -> None:
     worker(hello("one"))
     with pytest.raises(WorkerStartError) as failure:
         worker(code, "v2", **fields)
@@ -151,7 +153,7 @@ def test_code_that_does_not_load(worker: Any, ask: Any, code: str, fields: Any, 
     assert ask("GET", HOST).text == "one"
 
 
-def test_an_exception_is_answered_as_cloudflare_does(worker: Any, ask: Any, spec: Any, tmp_path: Path) -> None:
+def test_an_exception_is_answered_with_error_1101(worker: Any, ask: Any, spec: Any, tmp_path: Path) -> None:
     worker(hello("one"))
     answer = ask("GET", HOST, "/throw")
     assert (answer.status_code, answer.text) == (500, "error code: 1101\n")
@@ -160,7 +162,7 @@ def test_an_exception_is_answered_as_cloudflare_does(worker: Any, ask: Any, spec
     assert "boom" in lines[0]["message"]
 
 
-def test_console_lines_are_kept(worker: Any, ask: Any, tmp_path: Path) -> None:
+def test_console_lines_are_logged(worker: Any, ask: Any, tmp_path: Path) -> None:
     worker(hello("one"))
     ask("GET", HOST, "/log")
     assert read_log(tmp_path / "log.jsonl", 1)[0]["message"] == "said { n: 1 }"
@@ -171,7 +173,7 @@ def read_log(file: Path, lines: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_streams_and_websockets(worker: Any, ask: Any, edge: Edge) -> None:
+def test_streams_and_websockets_work(worker: Any, ask: Any, edge: Edge) -> None:
     worker(hello("one"))
     with ask.client.stream("GET", f"http://127.0.0.1:{edge.port}/events", headers={"host": HOST}) as answer:
         started = time.monotonic()
@@ -183,16 +185,14 @@ def test_streams_and_websockets(worker: Any, ask: Any, edge: Edge) -> None:
 
 
 @pytest.mark.parametrize("size", [1_000_000, 5_000_000])
-def test_an_answer_before_the_whole_body_leaves_no_client_waiting(worker: Any, ask: Any, size: int) -> None:
-    """workerd may break the connection: before its answer, then it is a 502; or in the middle of it, then the client's
-    is broken too. Told at once either way.
-    """
+def test_an_answer_before_the_end_of_the_body_does_not_hang(worker: Any, ask: Any, size: int) -> None:
+    """workerd may close the connection before its answer (a 502) or during it; the client notices at once."""
     worker(hello("one"))
     with suppress(httpx.RemoteProtocolError):
         assert ask("POST", HOST, "/", content=b"x" * size).status_code in (200, 502)
 
 
-def test_fetch_to_a_local_app(worker: Any, ask: Any, edge: Edge, loop: Loop, app: App) -> None:
+def test_a_worker_can_fetch_a_local_app(worker: Any, ask: Any, edge: Edge, loop: Loop, app: App) -> None:
     worker(hello("one"))
     loop.run(edge.route_app("base.ondigitalocean.localhost", app.address))
     url = f"http://base.ondigitalocean.localhost:{edge.port}/x?y=z"
@@ -205,8 +205,10 @@ def test_fetch_to_a_local_app(worker: Any, ask: Any, edge: Edge, loop: Loop, app
     loop.run(edge.drop_app("base.ondigitalocean.localhost"))
 
 
-def test_fetch_to_a_workers_dev_address_of_the_same_account(worker: Any, ask: Any, edge: Edge, loop: Loop) -> None:
-    """Refused as Cloudflare refuses it (workers-sdk#11215), unless it comes in as anybody's."""
+def test_a_fetch_of_a_workers_dev_address_of_the_same_account_is_refused(
+    worker: Any, ask: Any, edge: Edge, loop: Loop
+) -> None:
+    """As Cloudflare does (workers-sdk#11215), unless the flag global_fetch_strictly_public is set."""
     worker(hello("other"), name="other")
     hosts = ["other.oracle.workers.localhost", "other.example.test"]
     loop.run(edge.set_worker_hosts("other", hosts))
@@ -223,13 +225,13 @@ def test_fetch_to_a_workers_dev_address_of_the_same_account(worker: Any, ask: An
     assert fetched(dev) == (200, "other")
 
 
-def test_fetch_to_other_addresses_leaves_the_edge(worker: Any, ask: Any, app: App) -> None:
+def test_a_fetch_of_another_address_leaves_the_edge(worker: Any, ask: Any, app: App) -> None:
     worker(hello("one"))
     direct = f"http://127.0.0.1:{app.address[1]}/direct"
     assert ask("GET", HOST, "/fetch", params={"url": direct}).json()["path"] == "/direct"
 
 
-def test_service_binding_follows_the_other_workers_versions(worker: Any, ask: Any) -> None:
+def test_a_service_binding_uses_the_newest_version_of_the_other_worker(worker: Any, ask: Any) -> None:
     caller = 'export default { fetch(request, env) { return env.OTHER.fetch("http://any/path"); } }'
     worker(hello("first"), name="other")
     worker(caller, services={"OTHER": "other"})
@@ -238,10 +240,8 @@ def test_service_binding_follows_the_other_workers_versions(worker: Any, ask: An
     assert ask("GET", HOST).text == "second"
 
 
-def test_an_open_socket_stays_on_its_version_and_a_binding_to_itself_reaches_the_one_that_serves(
-    worker: Any, ask: Any, edge: Edge
-) -> None:
-    """For as long as the socket is open; a new request meets the new version."""
+def test_an_open_websocket_stays_on_its_version(worker: Any, ask: Any, edge: Edge) -> None:
+    """Its binding to itself reaches the version that serves, as does a new request."""
     module = """export default { async fetch(request, env) {
       if (request.headers.get("upgrade") !== "websocket") return new Response("VERSION");
       const [client, server] = Object.values(new WebSocketPair());
@@ -260,7 +260,7 @@ def test_an_open_socket_stays_on_its_version_and_a_binding_to_itself_reaches_the
         assert ask("GET", HOST).text == "new"
 
 
-def test_service_worker_syntax(worker: Any, ask: Any, spec: Any, tmp_path: Path) -> None:
+def test_service_worker_syntax_works(worker: Any, ask: Any, spec: Any, tmp_path: Path) -> None:
     from localcloud.worker_spec import Module
 
     file = tmp_path / "classic.js"
@@ -285,7 +285,7 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-def test_assets_only_single_page_application(worker: Any, ask: Any, site: Path) -> None:
+def test_a_single_page_application_is_served(worker: Any, ask: Any, site: Path) -> None:
     info = worker(
         "", modules=[], assets=Assets(directory=site, config={"not_found_handling": "single-page-application"})
     )
@@ -300,7 +300,7 @@ def test_assets_only_single_page_application(worker: Any, ask: Any, site: Path) 
     assert ask("GET", HOST, "/_headers").text == "<h1>home</h1>"
 
 
-def test_assets_not_found_page(worker: Any, ask: Any, site: Path) -> None:
+def test_a_404_page_is_served(worker: Any, ask: Any, site: Path) -> None:
     worker("", modules=[], assets=Assets(directory=site, config={"not_found_handling": "404-page"}))
     lost = ask("GET", HOST, "/nothing")
     assert (lost.status_code, lost.text) == (404, "<h1>lost</h1>")
@@ -323,7 +323,9 @@ SITE_WORKER = """export default { async fetch(request, env) {
         (["/*", "!/app.js"], {"/": "worker /", "/app.js": "js()"}),
     ],
 )
-def test_run_worker_first(worker: Any, ask: Any, site: Path, first: Any, expected: dict[str, str]) -> None:
+def test_run_worker_first_decides_which_paths_reach_the_worker(
+    worker: Any, ask: Any, site: Path, first: Any, expected: dict[str, str]
+) -> None:
     worker(SITE_WORKER, assets=Assets(directory=site, binding="ASSETS", config={"run_worker_first": first}))
     assert {path: ask("GET", HOST, path).text for path in expected} == expected
 
@@ -338,7 +340,7 @@ def test_new_versions_lose_no_request(worker: Any, edge: Edge) -> None:
     assert load.failures == []
 
 
-def test_a_request_under_way_ends_on_the_old_version(worker: Any, ask: Any, edge: Edge) -> None:
+def test_a_request_in_progress_ends_on_the_old_version(worker: Any, ask: Any, edge: Edge) -> None:
     import threading
 
     worker(hello("old"), "v1")
@@ -362,7 +364,7 @@ def test_old_versions_are_stopped(worker: Any, edge: Edge) -> None:
     wait_for(lambda: len(node.children()) == 1)
 
 
-def test_shares(worker: Any, ask: Any, edge: Edge, loop: Loop, spec: Any) -> None:
+def test_traffic_is_split_between_versions(worker: Any, ask: Any, edge: Edge, loop: Loop, spec: Any) -> None:
     worker(hello("a"), "va")
     specs = {"va": spec(hello("a")), "vb": spec(hello("b"))}
     loop.run(edge.share_worker("hello", specs, [("va", 50.0), ("vb", 50.0)]))
@@ -371,7 +373,7 @@ def test_shares(worker: Any, ask: Any, edge: Edge, loop: Loop, spec: Any) -> Non
     assert {ask("GET", HOST).text for _ in range(20)} == {"b"}
 
 
-def test_loading_gives_no_traffic(ask: Any, edge: Edge, loop: Loop, spec: Any) -> None:
+def test_loading_a_version_gives_it_no_traffic(ask: Any, edge: Edge, loop: Loop, spec: Any) -> None:
     assert loop.run(edge.load_worker("checked", "v1", spec(hello("x")))).handlers == ["fetch", "scheduled"]
     assert ask("GET", "checked.oracle.workers.localhost").status_code == 404
     loop.run(edge.unload_worker("checked", "v1"))
@@ -379,7 +381,7 @@ def test_loading_gives_no_traffic(ask: Any, edge: Edge, loop: Loop, spec: Any) -
         loop.run(edge.ask("activate", name="checked", shares=[{"version": "v1", "percentage": 100}]))
 
 
-def test_a_crashed_workerd_comes_back(worker: Any, ask: Any, edge: Edge) -> None:
+def test_a_crashed_workerd_is_restarted(worker: Any, ask: Any, edge: Edge) -> None:
     worker(hello("one"))
     assert edge.pid
     for child in psutil.Process(edge.pid).children(recursive=True):
@@ -387,7 +389,7 @@ def test_a_crashed_workerd_comes_back(worker: Any, ask: Any, edge: Edge) -> None
     assert ask("GET", HOST).text == "one"
 
 
-def test_a_killed_edge_is_replaced_and_told_everything(
+def test_a_killed_edge_is_restarted_with_its_whole_configuration(
     worker: Any, ask: Any, edge: Edge, loop: Loop, app: App, root: Path
 ) -> None:
     worker(hello("one"), secrets={"SECRET": SECRET})
@@ -409,7 +411,7 @@ def status(ask: Any, host: str, path: str) -> int:
         return 0
 
 
-def test_nothing_outlives_the_parent(tmp_path: Path, programs: Any, spec: Any) -> None:
+def test_no_process_outlives_its_parent(tmp_path: Path, programs: Any, spec: Any) -> None:
     with Loop() as loop:
         made = Edge(tmp_path / "own", 0, programs)
         loop.run(made.start())

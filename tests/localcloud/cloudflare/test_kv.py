@@ -33,7 +33,7 @@ def make(api: Client, title: str) -> str:
     return identifier
 
 
-def test_a_namespace_from_its_creation_to_its_deletion(api: Client) -> None:
+def test_a_namespace_is_created_renamed_and_deleted(api: Client) -> None:
     made = api.result("POST", PATH, json={"title": "life"})
     assert (made["title"], made["supports_url_encoding"], len(made["id"])) == ("life", True, 32)
     one = f"{PATH}/{made['id']}"
@@ -58,7 +58,7 @@ def test_namespaces_are_listed_in_pages(api: Client) -> None:
     assert answer["result_info"]["count"] == 2
 
 
-def test_values_with_what_they_are_kept_with(api: Client) -> None:
+def test_values_have_metadata_and_an_expiration(api: Client) -> None:
     one = f"{PATH}/{make(api, 'values')}"
     api.result("PUT", f"{one}/values/plain", content=b"\x00\xff")
     assert api("GET", f"{one}/values/plain").content == b"\x00\xff"
@@ -76,7 +76,7 @@ def test_values_with_what_they_are_kept_with(api: Client) -> None:
     assert api.refusal("PUT", f"{one}/values/x", content=b"", params={"expiration_ttl": 5})[:2] == (400, 10034)
 
 
-def test_many_keys_at_once(api: Client) -> None:
+def test_many_keys_are_written_and_deleted_at_once(api: Client) -> None:
     one = f"{PATH}/{make(api, 'bulk')}"
     entries = [{"key": f"k{number}", "value": str(number), "metadata": {"n": number}} for number in range(3)]
     done = api.result("PUT", f"{one}/bulk", json=[*entries, {"key": "b", "value": "AP8=", "base64": True}])
@@ -121,7 +121,7 @@ def test_a_worker_cannot_reach_a_namespace_that_it_is_not_bound_to(api: Client) 
     assert "hidden" not in api.get(api.enable("prying")).text
 
 
-def test_an_upload_that_is_bound_to_no_namespace_is_refused(api: Client) -> None:
+def test_an_upload_with_an_unknown_namespace_is_refused(api: Client) -> None:
     status, code, message = api.put("kv-none", CODE, refused=True, bindings=[bind("0" * 32)])
     assert (status, code) == (400, 10041)
     assert "0" * 32 in message
@@ -150,7 +150,7 @@ def test_values_survive_a_restart(loop: Loop, tmp_path: Path, programs: Any) -> 
         loop.run(second.stop())
 
 
-def test_the_official_sdk(api: Client) -> None:
+def test_the_official_sdk_works_with_namespaces(api: Client) -> None:
     account = api.running.cloud.tokens.account_id
     from cloudflare import Cloudflare
 

@@ -1,4 +1,4 @@
-"""Durable Objects: migrations, objects that live once, and storage that outlives versions and restarts."""
+"""Durable Objects: migrations, single instances, and storage that survives new versions and restarts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def put(api: Client, name: str, version: str = "first", code: str = CODE, **more
     return api.put(name, code.replace("VERSION", version), **({"bindings": BOUND} | more))
 
 
-def test_an_object_and_its_storage(api: Client) -> None:
+def test_an_object_stores_its_data(api: Client) -> None:
     made = put(api, "counting", migrations=FIRST)
     assert made["migration_tag"] == "v1"
     host = api.enable("counting")
@@ -70,7 +70,7 @@ def test_migrations_are_applied_once(api: Client) -> None:
     assert api.get(host, "/add").text == "renamed 2"
 
 
-def test_what_is_refused(api: Client) -> None:
+def test_invalid_uploads_are_refused(api: Client) -> None:
     assert put(api, "refused", refused=True)[:2] == (400, 10061)
     nothing = "export default { fetch() {} };"
     assert put(api, "refused", code=nothing, migrations=FIRST, refused=True)[:2] == (400, 10064)

@@ -1,4 +1,4 @@
-"""The offline cloudflare plugin against the local cloud: what a Worker is bound to, and when it runs by itself.
+"""The offline cloudflare plugin against the local cloud: storage, queues, cron triggers and migrations.
 
 Nothing of these resources was recorded; how they behave is read in terraform-provider-cloudflare 5 (internal/services).
 """
@@ -56,7 +56,7 @@ def quiet_after_refresh(plugin: Plugin, token: str, one: Json, news: Json) -> Js
     return read["properties"]
 
 
-def test_a_namespace(api: Client, plugin: Plugin, account_id: str) -> None:
+def test_a_kv_namespace_is_managed(api: Client, plugin: Plugin, account_id: str) -> None:
     news = checked(plugin, NAMESPACE, {"accountId": account_id, "title": "plugged"})
     previewed = answered(plugin.create(NAMESPACE, news, preview=True))["properties"]
     assert (previewed["id"], previewed["supportsUrlEncoding"]) == (UNKNOWN, UNKNOWN)
@@ -84,7 +84,7 @@ def test_a_namespace(api: Client, plugin: Plugin, account_id: str) -> None:
     assert "10013" in plugin.delete(NAMESPACE, made["id"], updated)["error"]["details"]
 
 
-def test_cron_triggers(api: Client, plugin: Plugin, account_id: str) -> None:
+def test_cron_triggers_are_managed(api: Client, plugin: Plugin, account_id: str) -> None:
     api.put("plugged", CODE)
     path = "~/workers/scripts/plugged/schedules"
     wanted = {
@@ -117,7 +117,7 @@ def test_cron_triggers(api: Client, plugin: Plugin, account_id: str) -> None:
     assert answered(plugin.read(TRIGGER, "plugged", updated, fewer)).get("id") is None
 
 
-def test_a_bucket(api: Client, plugin: Plugin, account_id: str) -> None:
+def test_a_bucket_is_managed(api: Client, plugin: Plugin, account_id: str) -> None:
     news = checked(plugin, BUCKET, {"accountId": account_id, "name": "plugged-bucket"})
     made = answered(plugin.create(BUCKET, news))
     assert (made["id"], made["properties"]["storageClass"]) == ("plugged-bucket", "Standard")
@@ -130,7 +130,7 @@ def test_a_bucket(api: Client, plugin: Plugin, account_id: str) -> None:
     assert answered(plugin.read(BUCKET, made["id"], updated, cold)).get("id") is None
 
 
-def test_a_database(api: Client, plugin: Plugin, account_id: str) -> None:
+def test_a_database_is_managed(api: Client, plugin: Plugin, account_id: str) -> None:
     replication = {"readReplication": {"mode": "disabled"}}
     news = checked(plugin, DATABASE, {"accountId": account_id, "name": "plugged"} | replication)
     made = answered(plugin.create(DATABASE, news))
@@ -149,10 +149,10 @@ def test_a_database(api: Client, plugin: Plugin, account_id: str) -> None:
     assert answered(plugin.read(DATABASE, made["id"], updated, auto)).get("id") is None
 
 
-def test_a_database_without_replication_is_updated_after_each_refresh(
+def test_a_database_without_replication_setting_differs_after_a_refresh(
     api: Client, plugin: Plugin, account_id: str
 ) -> None:
-    """As the official plugin does, whose refresh takes what the API always tells."""
+    """So it does with the official plugin: a refresh reads a value that the API always returns."""
     news = checked(plugin, DATABASE, {"accountId": account_id, "name": "bare"})
     made = answered(plugin.create(DATABASE, news))
     assert answered(plugin.diff(DATABASE, made["id"], made["properties"], news, news))["changes"] == "DIFF_NONE"
@@ -162,7 +162,7 @@ def test_a_database_without_replication_is_updated_after_each_refresh(
     answered(plugin.delete(DATABASE, made["id"], read["properties"]))
 
 
-def test_a_queue_and_its_consumer(api: Client, plugin: Plugin, account_id: str) -> None:
+def test_a_queue_and_its_consumer_are_managed(api: Client, plugin: Plugin, account_id: str) -> None:
     api.put("plugged-consumer", "export default { queue() {} };")
     news = checked(plugin, QUEUE, {"accountId": account_id, "queueName": "plugged"})
     queue = answered(plugin.create(QUEUE, news))
@@ -196,7 +196,7 @@ def test_a_queue_and_its_consumer(api: Client, plugin: Plugin, account_id: str) 
 
 
 def test_migrations_are_sent_with_every_upload(api: Client, plugin: Plugin, account_id: str) -> None:
-    """So the second upload with the same ones is refused; without them, or with the tag alone, it is not."""
+    """The second upload with the same migrations is refused; without them, or with only the tag, it is accepted."""
     code = "export class Counter {}; export default { fetch() {} }; // "
     base = {
         "accountId": account_id,

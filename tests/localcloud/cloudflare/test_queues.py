@@ -1,4 +1,4 @@
-"""Queues: the API's rules, and messages that really reach their consumer."""
+"""Queues: the API's rules, and messages that are really delivered to their consumer."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bind(queue: str) -> dict[str, str]:
     return {"type": "queue", "name": "QUEUE", "queue_name": queue}
 
 
-def test_a_queue_from_its_creation_to_its_deletion(api: Client) -> None:
+def test_a_queue_is_created_changed_and_deleted(api: Client) -> None:
     made = api.result("POST", PATH, json={"queue_name": "life", "settings": {"delivery_delay": 2}})
     one = f"{PATH}/{made['queue_id']}"
     assert made["settings"] == {"delivery_delay": 2, "delivery_paused": False, "message_retention_period": 345600}
@@ -65,7 +65,7 @@ def test_a_queue_from_its_creation_to_its_deletion(api: Client) -> None:
         assert api.refusal(method, path)[:2] == (404, 11000)
 
 
-def test_consumers(api: Client) -> None:
+def test_a_consumer_is_created_changed_and_deleted(api: Client) -> None:
     queue = make(api, "consumed")
     api.put("no-handler", "export default { fetch() {} };")
     api.put("handler", CONSUMER)
@@ -86,7 +86,7 @@ def test_consumers(api: Client) -> None:
     assert api.refusal("GET", one)[0] == 404
 
 
-def test_messages_of_all_kinds_reach_the_consumer(api: Client) -> None:
+def test_messages_of_all_content_types_reach_the_consumer(api: Client) -> None:
     queue = make(api, "kinds")
     api.put("kinds-in", PRODUCER, bindings=[bind("kinds")])
     api.put("kinds-out", CONSUMER)
@@ -108,7 +108,7 @@ def flat(api: Client, host: str) -> list[Any]:
     return [body for batch in api.get(host).json() for body, _ in batch["messages"]]
 
 
-def test_retries_and_the_dead_letter_queue(api: Client) -> None:
+def test_a_failing_message_is_retried_before_the_dead_letter_queue_gets_it(api: Client) -> None:
     queue, dead = make(api, "failing"), make(api, "dead")
     api.put("failing-out", CONSUMER)
     api.put("dead-out", CONSUMER)
@@ -125,7 +125,7 @@ def test_retries_and_the_dead_letter_queue(api: Client) -> None:
     assert [batch["messages"] for batch in api.get(host).json()][2:] == [[["worse", 1]], [["worse", 2]]]
 
 
-def test_a_consumer_with_a_site(api: Client) -> None:
+def test_a_worker_with_a_site_can_be_a_consumer(api: Client) -> None:
     queue = make(api, "site-queue")
     jwt = api.upload_assets("site-out", {"/index.html": b"x"})
     api.put("site-out", CONSUMER, assets={"jwt": jwt, "config": {"run_worker_first": True}})
@@ -147,11 +147,11 @@ def test_a_paused_queue_keeps_its_messages(api: Client) -> None:
     assert until(lambda: flat(api, host), "the message") == ["later"]
 
 
-def test_an_upload_that_is_bound_to_no_queue_is_refused(api: Client) -> None:
+def test_an_upload_with_an_unknown_queue_is_refused(api: Client) -> None:
     assert api.put("queue-none", PRODUCER, refused=True, bindings=[bind("nowhere")])[:2] == (400, 11000)
 
 
-def test_the_official_sdk(api: Client) -> None:
+def test_the_official_sdk_works_with_queues(api: Client) -> None:
     account = api.running.cloud.tokens.account_id
     from cloudflare import Cloudflare
 

@@ -24,7 +24,7 @@ def bind(bucket: str) -> dict[str, str]:
     return {"type": "r2_bucket", "name": "FILES", "bucket_name": bucket}
 
 
-def test_a_bucket_from_its_creation_to_its_deletion(api: Client) -> None:
+def test_a_bucket_is_created_changed_and_deleted(api: Client) -> None:
     made = api.result("POST", PATH, json={"name": "life", "locationHint": "enam"})
     assert (made["name"], made["location"], made["storage_class"], made["jurisdiction"]) == (
         "life", "ENAM", "Standard", "default",
@@ -41,7 +41,7 @@ def test_a_bucket_from_its_creation_to_its_deletion(api: Client) -> None:
         assert api.refusal(method, f"{PATH}/life")[:2] == (404, 10006)
 
 
-def test_objects_of_workers(api: Client) -> None:
+def test_workers_write_read_and_delete_objects(api: Client) -> None:
     for name in ("files", "other-files"):
         api.result("POST", PATH, json={"name": name})
     api.put("r2", CODE, bindings=[bind("files")])
@@ -61,7 +61,7 @@ def test_objects_of_workers(api: Client) -> None:
     assert api.put("r2", CODE, refused=True, bindings=[bind("files")])[:2] == (400, 10085)
 
 
-def test_the_official_sdk(api: Client) -> None:
+def test_the_official_sdk_works_with_buckets(api: Client) -> None:
     account = api.running.cloud.tokens.account_id
     from cloudflare import Cloudflare
 

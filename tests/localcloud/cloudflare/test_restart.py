@@ -1,4 +1,4 @@
-"""What survives a restart, what is never written in plain, and what clients notice of twenty uploads."""
+"""A restart of the local cloud, the encryption of its secrets, and twenty uploads without a failed request."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def cloud(loop: Loop, tmp_path: Path, programs: Any) -> Iterator[Any]:
         stop()
 
 
-def test_all_is_there_after_a_restart(cloud: Any) -> None:
+def test_workers_and_sites_survive_a_restart(cloud: Any) -> None:
     api = cloud()
     key = [{"type": "secret_text", "name": "KEY", "text": SECRET}]
     api.put("worker", CODE.replace("VERSION", "one"), bindings=key)
@@ -65,7 +65,7 @@ def test_all_is_there_after_a_restart(cloud: Any) -> None:
 
 
 @pytest.mark.slow
-def test_shares_survive_a_restart(cloud: Any) -> None:
+def test_split_traffic_survives_a_restart(cloud: Any) -> None:
     api = cloud()
     api.put("worker", CODE.replace("VERSION", "one"))
     api.put("worker", CODE.replace("VERSION", "two"))
@@ -91,7 +91,7 @@ def test_a_worker_that_no_longer_starts_does_not_stop_the_others(cloud: Any, tmp
     assert [api.get(host).status_code for host in hosts] == [503, 200]
 
 
-def test_no_secret_is_in_plain_below_the_state_folder(cloud: Any, tmp_path: Path) -> None:
+def test_no_secret_is_in_plain_text_in_the_state_folder(cloud: Any, tmp_path: Path) -> None:
     api = cloud()
     api.put("worker", CODE, bindings=[{"type": "secret_text", "name": "KEY", "text": SECRET}])
     api.result("PUT", "~/workers/scripts/worker/secrets", json={"name": "SECOND", "text": f"{SECRET}-second"})
@@ -129,7 +129,7 @@ def test_a_worker_reaches_an_app_by_its_name(cloud: Any, loop: Loop, app: App) -
 
 
 @pytest.mark.slow
-def test_what_nothing_needs_is_removed_at_a_restart(cloud: Any, tmp_path: Path) -> None:
+def test_unused_files_are_removed_at_a_restart(cloud: Any, tmp_path: Path) -> None:
     api = cloud()
     api.put("gone", CODE.replace("VERSION", "gone"))
     api.put_site("old", {"/index.html": b"old"})
@@ -147,7 +147,9 @@ def test_what_nothing_needs_is_removed_at_a_restart(cloud: Any, tmp_path: Path) 
     assert api.get(api.enable("kept")).text == "kept"
 
 
-def test_an_edge_that_is_gone_is_worth_another_try(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_while_the_edge_stops_answers_503_and_can_be_retried(
+    cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     api = cloud()
 
     async def gone(*_: object, **__: object) -> None:

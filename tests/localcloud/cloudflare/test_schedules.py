@@ -1,4 +1,4 @@
-"""Cron triggers: the API's rules, and Workers whose handlers are really called."""
+"""Cron triggers: the API's rules, and handlers that are really called."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def crons(*expressions: str) -> list[dict[str, str]]:
     return [{"cron": expression} for expression in expressions]
 
 
-def test_a_put_replaces_what_was_there(api: Client) -> None:
+def test_a_put_replaces_all_triggers(api: Client) -> None:
     api.put("timed", CODE)
     assert api.result("GET", path("timed")) == {"schedules": []}
     first = api.result("PUT", path("timed"), json=crons("*/30 * * * *", "0 17 * * sun"))["schedules"]
@@ -48,7 +48,7 @@ def test_a_put_replaces_what_was_there(api: Client) -> None:
     assert api.result("PUT", path("timed"), json=[]) == {"schedules": []}
 
 
-def test_what_is_refused(api: Client) -> None:
+def test_invalid_triggers_are_refused(api: Client) -> None:
     api.put("refused", CODE)
     api.result("PUT", path("refused"), json=crons("1 1 * * *"))
     assert api.refusal("PUT", path("refused"), json=crons("0 22 * * 0")) == (400, 10100, "invalid cron string")
@@ -60,7 +60,7 @@ def test_what_is_refused(api: Client) -> None:
     assert [each["cron"] for each in api.result("GET", path("refused"))["schedules"]] == ["1 1 * * *"]
 
 
-def test_triggers_go_with_their_worker(api: Client) -> None:
+def test_triggers_are_deleted_with_their_worker(api: Client) -> None:
     api.put("brief", CODE)
     api.result("PUT", path("brief"), json=crons("* * * * *"))
     api.result("DELETE", "~/workers/scripts/brief")
@@ -69,7 +69,7 @@ def test_triggers_go_with_their_worker(api: Client) -> None:
 
 
 @pytest.mark.parametrize("site", [False, True])
-def test_a_handler_is_called_with_cron_and_time(api: Client, loop: Loop, site: bool) -> None:
+def test_a_handler_is_called_with_its_cron_and_time(api: Client, loop: Loop, site: bool) -> None:
     name = f"called-{site}".lower()
     more: dict[str, Any] = {}
     if site:
@@ -85,7 +85,7 @@ def test_a_handler_is_called_with_cron_and_time(api: Client, loop: Loop, site: b
         loop.run(run("nobody", "* * * * *", MOMENT))
 
 
-def test_a_request_from_outside_is_no_event(api: Client) -> None:
+def test_a_request_from_outside_cannot_trigger_an_event(api: Client) -> None:
     api.put("guarded", CODE)
     host = api.enable("guarded")
     api.get(host, method="POST", headers={"x-edge-event": "x"}, json={"kind": "scheduled", "cron": "x", "time": 0})
@@ -93,7 +93,7 @@ def test_a_request_from_outside_is_no_event(api: Client) -> None:
 
 
 def test_each_due_minute_is_run_once(api: Client, loop: Loop) -> None:
-    """By a clock that jumps: the machine sleeps for an hour, and what it missed is not caught up with."""
+    """The clock jumps, as when the machine sleeps for an hour; the missed minutes are not run later."""
     api.put("clocked", CODE)
     host = api.enable("clocked")
     api.result("PUT", path("clocked"), json=crons("* * * * *", "*/2 * * * *"))
@@ -126,7 +126,7 @@ def test_each_due_minute_is_run_once(api: Client, loop: Loop) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_minute(api: Client) -> None:
+def test_a_trigger_runs_at_the_next_real_minute(api: Client) -> None:
     api.put("real", CODE)
     host = api.enable("real")
     api.result("PUT", path("real"), json=crons("* * * * *"))
@@ -136,7 +136,7 @@ def test_a_real_minute(api: Client) -> None:
     api.result("PUT", path("real"), json=[])
 
 
-def test_the_official_sdk(api: Client) -> None:
+def test_the_official_sdk_works_with_triggers(api: Client) -> None:
     api.put("sdk-timed", CODE)
     account = api.running.cloud.tokens.account_id
     from cloudflare import Cloudflare

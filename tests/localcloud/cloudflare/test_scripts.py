@@ -1,4 +1,4 @@
-"""Uploading, reading and deleting scripts, over raw HTTP in the shapes that the official provider uses."""
+"""The upload, reading and deletion of scripts over plain HTTP, in the form that the official provider uses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCRIPT_KEYS = {
 }  # fmt: skip
 
 
-def test_upload_runs_and_answers_as_recorded(api: Client) -> None:
+def test_an_uploaded_script_runs_and_the_answer_is_as_recorded(api: Client) -> None:
     made = api.put("hello", ONE, bindings=[{"type": "plain_text", "name": "A", "text": "b"}])
     assert set(made) == SCRIPT_KEYS
     expected = {
@@ -38,7 +38,7 @@ def test_upload_runs_and_answers_as_recorded(api: Client) -> None:
     assert api.get(host).text == 'one {"A":"b"}'
 
 
-def test_a_date_that_the_runtime_does_not_know_yet_runs_with_its_newest(
+def test_a_compatibility_date_unknown_to_workerd_runs_with_its_newest_date(
     api: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     newest, today = api.running.cloud.edge.newest_date, datetime.now(UTC).date().isoformat()
@@ -52,17 +52,17 @@ def test_a_date_that_the_runtime_does_not_know_yet_runs_with_its_newest(
     assert (status, code, "in the future: 2999-01-01" in message) == (400, 10021, True)
 
 
-def test_what_wrangler_sends_since_4_141_is_taken(api: Client) -> None:
-    """With the first upload of a Worker; how it would be rolled out is nothing that can be told apart here."""
+def test_the_update_strategy_that_wrangler_sends_is_accepted(api: Client) -> None:
+    """wrangler sends it since 4.141 with the first upload of a Worker; it has no effect here."""
     api.put("current", ONE, code_update_strategy={"mode": "deferred", "max_delay": 300})
     assert api.get(api.enable("current")).text.startswith("one ")
 
 
-def test_same_code_same_etag(api: Client) -> None:
+def test_the_same_code_has_the_same_etag(api: Client) -> None:
     assert api.put("hello", ONE)["etag"] == api.put("hello", ONE)["etag"] != api.put("hello", TWO)["etag"]
 
 
-def test_reads_that_the_provider_makes(api: Client) -> None:
+def test_the_reads_of_the_provider_are_answered(api: Client) -> None:
     bindings = [
         {"name": "VAR", "text": "v1", "type": "plain_text"},
         {"name": "SECRET", "text": "s1", "type": "secret_text"},
@@ -100,14 +100,14 @@ def test_reads_that_the_provider_makes(api: Client) -> None:
     assert content.headers["cf-entrypoint"] == "worker.js"
 
 
-def test_settings_that_were_not_given_are_not_answered(api: Client) -> None:
+def test_settings_that_were_not_given_are_not_in_the_answer(api: Client) -> None:
     api.put("bare", ONE, compatibility_date="")
     settings = api.result("GET", "~/workers/scripts/bare/settings")
     assert not {"observability", "annotations", "limits"} & set(settings)
     assert settings["compatibility_date"] == ""
 
 
-def test_several_modules(api: Client) -> None:
+def test_a_script_of_several_modules_is_uploaded_and_read(api: Client) -> None:
     parts = [
         ("metadata", (None, json.dumps({"main_module": "index.js", "compatibility_date": "2025-06-01"}), None)),
         ("lib/words.js", ("lib/words.js", 'export const word = "hi";', ESM)),
@@ -130,7 +130,7 @@ import data from "./data.bin";
 export default { fetch() { return new Response([word, text, data.byteLength].join(" ")); } }"""
 
 
-def test_service_worker_syntax(api: Client) -> None:
+def test_service_worker_syntax_is_accepted(api: Client) -> None:
     code = 'addEventListener("fetch", (event) => event.respondWith(new Response("classic")));'
     metadata = (None, json.dumps({"body_part": "script", "compatibility_date": ""}), "application/json")
     parts = [("script", ("script", code, "application/javascript")), ("metadata", metadata)]
@@ -141,7 +141,7 @@ def test_service_worker_syntax(api: Client) -> None:
     assert (content.text, content.headers["content-type"].split(";")[0]) == (code, "application/javascript")
 
 
-def test_upload_replaces_all_bindings(api: Client) -> None:
+def test_an_upload_replaces_all_bindings(api: Client) -> None:
     first = [{"type": "plain_text", "name": "URL", "text": "x"}, {"type": "secret_text", "name": "KEY", "text": "k"}]
     api.put("replace", ONE, bindings=first)
     host = api.enable("replace")
@@ -149,8 +149,8 @@ def test_upload_replaces_all_bindings(api: Client) -> None:
     assert api.get(host).text == 'one {"URL":"now secret"}'
 
 
-def test_undeclared_secrets(api: Client) -> None:
-    """A deploy that knows no secret keeps them all; one that declares some has exactly those."""
+def test_undeclared_secrets_are_retained_unless_others_are_declared(api: Client) -> None:
+    """A deploy without secrets leaves them all; one with secrets has exactly those."""
     secret = {"type": "secret_text", "name": "KEY", "text": "k"}
     api.put("undeclared", ONE, bindings=[secret, {"type": "plain_text", "name": "OLD", "text": "x"}])
     host = api.enable("undeclared")
@@ -162,7 +162,7 @@ def test_undeclared_secrets(api: Client) -> None:
     assert api.get(host).text == "one {}"
 
 
-def test_keep_bindings_and_inherit(api: Client) -> None:
+def test_keep_bindings_and_inherit_retain_bindings(api: Client) -> None:
     first = [{"type": "plain_text", "name": "URL", "text": "x"}, {"type": "secret_text", "name": "KEY", "text": "k"}]
     api.put("keep", ONE, bindings=first)
     host = api.enable("keep")
@@ -187,15 +187,15 @@ def test_settings_can_be_patched(api: Client) -> None:
     assert api.result("GET", "~/workers/scripts/patched/script-settings")["tags"] == ["a"]
 
 
-def test_keys_that_are_not_known_here_are_taken_and_told_of(api: Client, caplog: pytest.LogCaptureFixture) -> None:
-    """A client that is newer than this cloud sends some; wrangler's code_update_strategy was one."""
+def test_unknown_metadata_keys_are_accepted_and_logged(api: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A newer client may send some; wrangler's code_update_strategy was one."""
     api.put("newer", ONE, code_update_strategy={"mode": "deferred", "max_delay": 300}, colour="red")
     assert api.get(api.enable("newer")).text == "one {}"
     assert "keys that are not known here, and change nothing: colour" in caplog.text
 
 
 @pytest.mark.slow
-def test_code_that_never_ends_is_refused_and_holds_nobody_up(api: Client) -> None:
+def test_code_that_never_ends_is_refused_and_delays_no_other_request(api: Client) -> None:
     api.put("beside", ONE)
     looping = "for (;;); export default { fetch() {} }"
     assert api.put("loops", looping, refused=True) == (400, 10021, "Script startup exceeded CPU time limit.")
@@ -204,7 +204,7 @@ def test_code_that_never_ends_is_refused_and_holds_nobody_up(api: Client) -> Non
         assert api.get(api.enable(name)).text == "one {}"
 
 
-def test_a_start_may_take_longer_where_programs_wait_for_the_processors() -> None:
+def test_the_time_limit_of_a_start_is_longer_on_a_busy_machine() -> None:
     workers = Path(localcloud.__file__).with_name("edge") / "workers.mjs"
     asked = f"import {{ patience }} from {json.dumps(workers.as_uri())}; "
     asked += "console.log(patience(0, 2), patience(2, 2), patience(9, 2), patience() >= 10000)"
@@ -255,7 +255,9 @@ def test_a_worker_has_exactly_the_custom_domains_of_wranglers_list(api: Client) 
         (ONE, {"assets": {"config": {}}}, (400, 10021, "need the jwt")),
     ],
 )
-def test_refused_uploads_leave_what_runs(api: Client, code: str, metadata: Any, expected: tuple[int, int, str]) -> None:
+def test_a_refused_upload_does_not_change_the_running_version(
+    api: Client, code: str, metadata: Any, expected: tuple[int, int, str]
+) -> None:
     api.put("stays", ONE)
     host = api.enable("stays")
     before = api.result("GET", "~/workers/services/stays")
@@ -266,7 +268,7 @@ def test_refused_uploads_leave_what_runs(api: Client, code: str, metadata: Any, 
     assert api.result("GET", "~/workers/services/stays") == before
 
 
-def test_bodies_that_are_no_upload(api: Client) -> None:
+def test_invalid_bodies_are_refused(api: Client) -> None:
     url = "~/workers/scripts/none"
     assert api.refusal("PUT", url, json={})[:2] == (415, 10001)
     assert api.refusal("PUT", url, files={"worker.js": ("worker.js", ONE, ESM)})[:2] == (400, 10026)
@@ -278,7 +280,7 @@ def test_bodies_that_are_no_upload(api: Client) -> None:
     assert api.refusal("GET", "~/workers/scripts/none/settings")[:2] == (404, 10007)
 
 
-def test_script_over_the_size_limit(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_over_the_size_limit_is_refused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("localcloud.cloudflare.uploads.LARGEST_SCRIPT", 1024**2)
     noise = "".join(chr(33 + (i * i * 7919 + i // 3) % 90) for i in range(3000))
     import secrets
@@ -289,13 +291,13 @@ def test_script_over_the_size_limit(api: Client, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", ["Upper", "a" * 64, "-a", "a-", "a.b"])
-def test_names_that_no_worker_can_have(api: Client, name: str) -> None:
+def test_invalid_worker_names_are_refused(api: Client, name: str) -> None:
     status, code, message = api.refusal("PUT", f"~/workers/scripts/{name}", files=[
         ("metadata", (None, '{"main_module": "worker.js"}')), ("worker.js", ("worker.js", ONE, ESM))])  # fmt: skip
     assert (status, code, name in message) == (400, 10016, True)
 
 
-def test_missing_worker(api: Client) -> None:
+def test_requests_for_a_missing_worker_are_refused(api: Client) -> None:
     expected = (404, 10007, "This Worker does not exist on your account.")
     for method, path in [
         ("GET", "services/gone"), ("GET", "scripts/gone"), ("GET", "scripts/gone/settings"),
@@ -306,7 +308,7 @@ def test_missing_worker(api: Client) -> None:
         assert api.refusal(method, f"~/workers/{path}") == expected
 
 
-def test_subdomain(api: Client) -> None:
+def test_the_workers_dev_address_can_be_switched(api: Client) -> None:
     api.put("sub", ONE)
     host = "sub.oracle.workers.localhost"
     path = "~/workers/scripts/sub/subdomain"
@@ -319,7 +321,7 @@ def test_subdomain(api: Client) -> None:
     assert api.get(host).status_code == 404
 
 
-def test_deletion(api: Client) -> None:
+def test_a_deleted_worker_is_gone(api: Client) -> None:
     api.put("target", ONE)
     host = api.enable("target")
     api.put("caller", ONE.replace("JSON.stringify(env)", '""'), bindings=[

@@ -1,4 +1,4 @@
-"""The official Python SDK against the API: what it parses must be what it sent."""
+"""The official Python SDK against the API: it must parse every answer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def upload(sdk: Cloudflare, account_id: str, name: str, code: str = CODE, text: 
     assert (made.id, made.handlers, made.has_modules) == (name, ["fetch"], True)
 
 
-def test_scripts(api: Client, sdk: Cloudflare, account_id: str) -> None:
+def test_scripts_are_uploaded_read_and_listed(api: Client, sdk: Cloudflare, account_id: str) -> None:
     upload(sdk, account_id, "sdk")
     subdomain = sdk.workers.scripts.subdomain.create("sdk", account_id=account_id, enabled=True)
     assert subdomain is not None
@@ -57,7 +57,7 @@ def test_scripts(api: Client, sdk: Cloudflare, account_id: str) -> None:
     assert "sdk" in [script.id for script in sdk.workers.scripts.list(account_id=account_id)]
 
 
-def test_secrets_versions_and_rollback(api: Client, sdk: Cloudflare, account_id: str) -> None:
+def test_secrets_versions_and_rollbacks_work(api: Client, sdk: Cloudflare, account_id: str) -> None:
     scripts = sdk.workers.scripts
     upload(sdk, account_id, "sdk2")
     scripts.subdomain.create("sdk2", account_id=account_id, enabled=True)
@@ -76,7 +76,7 @@ def test_secrets_versions_and_rollback(api: Client, sdk: Cloudflare, account_id:
     assert api.get("sdk2.oracle.workers.localhost").text == "sdk one"
 
 
-def test_assets(api: Client, sdk: Cloudflare, account_id: str) -> None:
+def test_assets_are_uploaded_and_served(api: Client, sdk: Cloudflare, account_id: str) -> None:
     page = b"<h1>from the sdk</h1>"
     manifest = {"/index.html": {"hash": asset_hash(page), "size": len(page)}}
     session = sdk.workers.scripts.assets.upload.create("sdk3", account_id=account_id, manifest=manifest)  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def test_assets(api: Client, sdk: Cloudflare, account_id: str) -> None:
     assert api.get("sdk3.oracle.workers.localhost").content == page
 
 
-def test_domains_and_zones(api: Client, sdk: Cloudflare, account_id: str) -> None:
+def test_domains_and_zones_are_managed(api: Client, sdk: Cloudflare, account_id: str) -> None:
     upload(sdk, account_id, "sdk4", text="domain")
     [zone] = list(sdk.zones.list(name="oraclenet.localhost"))
     domain = sdk.workers.domains.update(
@@ -106,7 +106,7 @@ def test_domains_and_zones(api: Client, sdk: Cloudflare, account_id: str) -> Non
     assert [entry.id for entry in sdk.workers.domains.list(account_id=account_id)] == []
 
 
-def test_errors(sdk: Cloudflare, account_id: str) -> None:
+def test_errors_are_raised_as_exceptions_of_the_sdk(sdk: Cloudflare, account_id: str) -> None:
     from cloudflare import APIStatusError, BadRequestError, NotFoundError
 
     with pytest.raises(NotFoundError) as missing:

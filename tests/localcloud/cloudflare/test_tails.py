@@ -1,4 +1,4 @@
-"""Following what a Worker does."""
+"""Tails: the events of a Worker as a stream."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def event(socket: ClientConnection) -> Any:
     return json.loads(socket.recv(20))
 
 
-def test_each_request_is_told_with_its_console_lines(api: Client, talker: str) -> None:
+def test_each_request_is_an_event_with_its_console_lines(api: Client, talker: str) -> None:
     with following(api) as socket:
         for path, status in {"/one": 200, "/teapot": 418}.items():
             api.get(talker, path)
@@ -56,7 +56,7 @@ def test_each_request_is_told_with_its_console_lines(api: Client, talker: str) -
             assert found["event"]["response"] == {"status": status}
 
 
-def test_an_exception_is_told_as_one(api: Client, talker: str) -> None:
+def test_an_exception_is_an_event(api: Client, talker: str) -> None:
     with following(api) as socket:
         assert api.get(talker, "/throw").text == "error code: 1101\n"
         found = event(socket)
@@ -66,7 +66,7 @@ def test_an_exception_is_told_as_one(api: Client, talker: str) -> None:
     assert "(worker.js:4:" in error["stack"]
 
 
-def test_what_is_secret_in_a_request_is_masked(api: Client, talker: str) -> None:
+def test_secrets_in_a_request_are_masked(api: Client, talker: str) -> None:
     secret = {"Authorization": "Bearer s", "Cookie": "a=s", "X-Api-Key": "s", "X-Upload-Token": "s", "X-Other": "seen"}
     with following(api) as socket:
         api.get(talker, f"/?id={HEX}", headers=secret)
@@ -76,7 +76,7 @@ def test_what_is_secret_in_a_request_is_masked(api: Client, talker: str) -> None
     assert request["url"].endswith("/?id=REDACTED")
 
 
-def test_a_request_that_uses_up_its_processor_time_is_told_too(api: Client, talker: str) -> None:
+def test_a_request_over_the_cpu_limit_is_an_event(api: Client, talker: str) -> None:
     with following(api) as socket:
         answer = api.get(talker, "/loop", headers={"authorization": "Bearer s"})
         assert (answer.status_code, answer.text) == (503, "error code: 1102\n")
@@ -99,14 +99,14 @@ def test_a_request_that_uses_up_its_processor_time_is_told_too(api: Client, talk
         {"header": {"key": "X-Mark"}},
     ],
 )
-def test_a_filter_lets_through_what_was_asked_for(api: Client, talker: str, wanted: dict[str, Any]) -> None:
+def test_a_filter_passes_only_matching_events(api: Client, talker: str, wanted: dict[str, Any]) -> None:
     with following(api, wanted) as socket:
         api.get(talker, "/one")
         api.get(talker, "/throw", method="PUT", headers={"x-mark": "the one"})
         assert event(socket)["event"]["request"]["url"].endswith("/throw")
 
 
-def test_a_deployment_goes_on_being_followed(api: Client, talker: str) -> None:
+def test_a_tail_continues_after_a_deployment(api: Client, talker: str) -> None:
     with following(api) as socket:
         api.get(talker, "/before")
         before = event(socket)["scriptVersion"]["id"]
@@ -115,7 +115,7 @@ def test_a_deployment_goes_on_being_followed(api: Client, talker: str) -> None:
         assert event(socket)["scriptVersion"]["id"] != before
 
 
-def test_a_tail_that_was_deleted_ends_and_tells_no_more(api: Client, talker: str) -> None:
+def test_a_deleted_tail_ends(api: Client, talker: str) -> None:
     made = api.result("POST", "~/workers/scripts/talker/tails", json={"filters": []})
     assert made["id"] in [tail["id"] for tail in api.result("GET", "~/workers/scripts/talker/tails")]
     with connect(made["url"]) as socket:
@@ -127,11 +127,11 @@ def test_a_tail_that_was_deleted_ends_and_tells_no_more(api: Client, talker: str
         socket.recv(10)
 
 
-def test_filters_that_make_no_sense_are_refused(api: Client, talker: str) -> None:
+def test_invalid_filters_are_refused(api: Client, talker: str) -> None:
     assert api.refusal("POST", "~/workers/scripts/talker/tails", json={"filters": [1]})[0] == 400
 
 
-def test_a_worker_that_goes_takes_its_tails_along(api: Client) -> None:
+def test_the_tails_of_a_deleted_worker_end(api: Client) -> None:
     api.put("leaver", CODE)
     made = api.result("POST", "~/workers/scripts/leaver/tails", json={"filters": []})
     with connect(made["url"]) as socket:

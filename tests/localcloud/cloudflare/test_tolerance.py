@@ -1,4 +1,4 @@
-"""Frames without a mask, which only wrangler sends, and only to a tail."""
+"""Unmasked websocket frames, which only wrangler sends, and only to a tail."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def _frame(reader: StreamReader) -> Frame:
 
 @pytest.mark.parametrize("size", [1, 3, 1000, 1_000_000])
 @pytest.mark.parametrize("mask", [False, True])
-def test_frames_keep_what_they_say_in_whatever_pieces_they_come(mask: bool, size: int) -> None:
+def test_frames_arrive_unchanged_in_pieces_of_any_size(mask: bool, size: int) -> None:
     stream, masks = b"".join(frames(mask=mask)), Masks()
     assert payloads(b"".join(masks.added(stream[at : at + size]) for at in range(0, len(stream), size))) == PAYLOADS
 
 
-def test_a_tail_takes_wranglers_first_message_and_answers_its_ping(api: Client) -> None:
+def test_a_tail_accepts_wranglers_unmasked_message_and_answers_a_ping(api: Client) -> None:
     api.put("quiet", "export default { fetch() { return new Response('ok'); } }")
     made = api.result("POST", "~/workers/scripts/quiet/tails", json={"filters": []})
     path = made["url"].partition(str(api.running.port))[2]

@@ -22,7 +22,7 @@ def add(api: Client, name: str, text: str, refused: bool = False, **metadata: An
     return (api.refusal if refused else api.result)("POST", f"~/workers/scripts/{name}/versions", files=form)
 
 
-def test_upload_then_deploy_then_roll_back(api: Client) -> None:
+def test_a_version_is_uploaded_deployed_and_rolled_back(api: Client) -> None:
     path = "~/workers/scripts/gradual"
     first = api.put("gradual", code("one"))["deployment_id"]
     host = api.enable("gradual")
@@ -59,7 +59,7 @@ def test_settings_are_those_of_the_serving_version(api: Client) -> None:
     assert len(api.result("GET", "~/workers/scripts/serving/settings")["bindings"]) == 1
 
 
-def test_versions_are_checked(api: Client) -> None:
+def test_invalid_versions_are_refused(api: Client) -> None:
     assert add(api, "nobody", code("x"), refused=True)[:2] == (404, 10007)
     api.put("checked", code("one"))
     assert add(api, "checked", "nope()", refused=True)[:2] == (400, 10021)
@@ -78,12 +78,12 @@ def test_versions_are_checked(api: Client) -> None:
         ([{"version_id": "00000000-0000-4000-8000-000000000000", "percentage": 100}], 100146),
     ],
 )
-def test_deployments_that_are_refused(api: Client, versions: Any, code: int) -> None:
+def test_invalid_deployments_are_refused(api: Client, versions: Any, code: int) -> None:
     api.put("refused", globals()["code"]("one"))
     assert api.refusal("POST", "~/workers/scripts/refused/deployments", json={"versions": versions})[1] == code
 
 
-def test_secrets(api: Client) -> None:
+def test_secrets_are_created_listed_and_deleted(api: Client) -> None:
     path = "~/workers/scripts/secret/secrets"
     api.put("secret", code("one"), bindings=[{"type": "plain_text", "name": "VAR", "text": "v"}])
     host = api.enable("secret")
@@ -103,7 +103,7 @@ def test_secrets(api: Client) -> None:
     assert api.result("GET", "~/workers/scripts/secret/settings")["bindings"][0]["name"] == "VAR"
 
 
-def test_secrets_in_bulk(api: Client) -> None:
+def test_secrets_are_changed_in_bulk(api: Client) -> None:
     path = "~/workers/scripts/bulk/secrets"
     api.put("bulk", code("one"))
     changes = {name: {"name": name, "type": "secret_text", "text": name.lower()} for name in ("KEY", "OTHER")}
@@ -113,14 +113,14 @@ def test_secrets_in_bulk(api: Client) -> None:
     assert api.get(api.enable("bulk")).text == "one key"
 
 
-def test_a_secret_does_not_deploy_a_version_by_accident(api: Client) -> None:
+def test_a_secret_is_refused_while_the_newest_version_is_not_deployed(api: Client) -> None:
     api.put("careful", code("one"))
     add(api, "careful", code("two"))
     wanted = {"name": "KEY", "text": "x", "type": "secret_text"}
     assert api.refusal("PUT", "~/workers/scripts/careful/secrets", json=wanted)[:2] == (400, 10215)
 
 
-def test_rolling_back_over_changed_secrets_asks_first(api: Client) -> None:
+def test_a_rollback_over_changed_secrets_needs_force(api: Client) -> None:
     path = "~/workers/scripts/warned"
     api.put("warned", code("one"))
     first = api.result("GET", f"{path}/versions")["items"][0]["id"]
@@ -132,7 +132,7 @@ def test_rolling_back_over_changed_secrets_asks_first(api: Client) -> None:
     assert api.get(api.enable("warned")).text == "one -"
 
 
-def test_secret_bodies_that_are_refused(api: Client) -> None:
+def test_invalid_secrets_are_refused(api: Client) -> None:
     api.put("strict", code("one"))
     path = "~/workers/scripts/strict/secrets"
     assert api.refusal("PUT", path, json={"text": "x"})[:2] == (400, 10026)

@@ -1,4 +1,4 @@
-"""wrangler, the real client, against the API: deploy, secrets, versions, rollback, domains, tail, deletion.
+"""The real wrangler against the API: deploy, secrets, versions, rollback, domains, tail, deletion.
 
 The one that the toolchain pins, or another that ORACLE_WRANGLER names (the path of its bin/wrangler.js): the newest is
 got by `npm install wrangler@latest` in a folder of its own.
@@ -120,7 +120,7 @@ def wrangler(api: Client, project: Path, programs: Any) -> WranglerProgram:
 
 
 @pytest.mark.slow
-def test_from_first_deploy_to_deletion(api: Client, project: Path, wrangler: WranglerProgram) -> None:
+def test_wrangler_deploys_changes_and_deletes_a_worker(api: Client, project: Path, wrangler: WranglerProgram) -> None:
     assert "Deployed wr triggers" in wrangler("deploy").stdout
     assert api.get(HOST, "/api/x").text == "first one -"
     home = api.get(HOST, "/deep/link")
@@ -160,7 +160,9 @@ export default {
 
 
 @pytest.mark.slow
-def test_a_namespace_and_a_cron_trigger(api: Client, project: Path, wrangler: WranglerProgram, loop: Loop) -> None:
+def test_wrangler_manages_a_namespace_and_cron_triggers(
+    api: Client, project: Path, wrangler: WranglerProgram, loop: Loop
+) -> None:
     assert "Success!" in wrangler("kv", "namespace", "create", "wr-cache").stdout
     namespaces = json.loads(wrangler("kv", "namespace", "list").stdout)
     namespace = next(each["id"] for each in namespaces if each["title"] == "wr-cache")
@@ -194,7 +196,7 @@ export default {
 
 
 @pytest.mark.slow
-def test_a_bucket_and_a_database(api: Client, project: Path, wrangler: WranglerProgram) -> None:
+def test_wrangler_manages_a_bucket_and_a_database(api: Client, project: Path, wrangler: WranglerProgram) -> None:
     wrangler("r2", "bucket", "create", "wr-files")
     assert "wr-files" in wrangler("r2", "bucket", "list").stdout
     wrangler("d1", "create", "wr-db")
@@ -212,7 +214,7 @@ def test_a_bucket_and_a_database(api: Client, project: Path, wrangler: WranglerP
 
 
 @pytest.mark.slow
-def test_code_that_does_not_load(project: Path, wrangler: WranglerProgram) -> None:
+def test_wrangler_shows_why_code_does_not_load(project: Path, wrangler: WranglerProgram) -> None:
     project.joinpath("src/index.js").write_text("nope();\nexport default { fetch() {} };\n")
     done = wrangler("deploy", fails=True)
     assert "ReferenceError: nope is not defined" in done.stdout + done.stderr
@@ -229,9 +231,7 @@ NOISY = """export default { fetch(request) {
 
 
 @pytest.mark.slow
-def test_tail_shows_what_happens_with_secrets_masked_and_is_deleted(
-    api: Client, project: Path, wrangler: WranglerProgram
-) -> None:
+def test_wrangler_tail_shows_events_with_masked_secrets(api: Client, project: Path, wrangler: WranglerProgram) -> None:
     config = {key: value for key, value in CONFIG.items() if key != "assets"}
     project.joinpath("wrangler.jsonc").write_text(json.dumps({**config, "name": "noisy", "limits": {"cpu_ms": 500}}))
     project.joinpath("src/index.js").write_text(NOISY)

@@ -21,7 +21,7 @@ def pydo(account: Account) -> Client:
     return pydo_client(account.cloud.url, account.cloud.tokens.digitalocean)
 
 
-def test_an_app_s_life_with_the_real_client(account: Account, pydo: Client) -> None:
+def test_an_app_is_created_changed_and_deleted_with_the_official_client(account: Account, pydo: Client) -> None:
     from azure.core.exceptions import HttpResponseError
 
     spec = account.spec("through-pydo")
@@ -46,7 +46,7 @@ def test_an_app_s_life_with_the_real_client(account: Account, pydo: Client) -> N
         pydo.apps.create({"spec": spec})
 
 
-def test_look_ups_with_the_real_client(pydo: Client) -> None:
+def test_regions_sizes_and_projects_are_read_with_the_official_client(pydo: Client) -> None:
     assert "nyc" in [region["slug"] for region in pydo.apps.list_regions()["regions"]]
     assert "basic-xxs" in [size["slug"] for size in pydo.apps.list_instance_sizes()["instance_sizes"]]
     assert pydo.apps.get_instance_size("basic-xxs")["instance_size"]["memory_bytes"] == str(512 * 1024 * 1024)
@@ -56,7 +56,7 @@ def test_look_ups_with_the_real_client(pydo: Client) -> None:
     assert "nyc3" in [region["slug"] for region in pydo.regions.list()["regions"]]
 
 
-def test_what_the_platform_fills_in(account: Account) -> None:
+def test_missing_spec_fields_get_their_defaults(account: Account) -> None:
     spec = account.spec("filled")
     del spec["region"], spec["services"][0]["http_port"]
     shown = account.create(spec)["spec"]
@@ -66,7 +66,7 @@ def test_what_the_platform_fills_in(account: Account) -> None:
     assert shown["services"][0]["http_port"] == 8080
 
 
-def test_names_are_unique(account: Account) -> None:
+def test_app_names_are_unique(account: Account) -> None:
     first = account.create(account.spec("taken"))
     answer = account.http.post("/v2/apps", json={"spec": account.spec("taken")})
     assert answer.status_code == 409
@@ -79,7 +79,7 @@ def test_names_are_unique(account: Account) -> None:
     assert account.app(first["id"])["spec"]["name"] == "taken"
 
 
-def test_pages(account: Account) -> None:
+def test_apps_are_listed_in_pages(account: Account) -> None:
     digest = account.push_program()
     names = [f"page-{number}" for number in range(3)]
     for name in names:
@@ -100,7 +100,7 @@ def test_pages(account: Account) -> None:
     assert account.http.get("/v2/apps?page=999").json()["apps"] == []
 
 
-def test_a_missing_or_wrong_token(account: Account) -> None:
+def test_a_missing_or_wrong_token_is_refused(account: Account) -> None:
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic Zm9v"}):
         for path in ("/v2/apps", "/v2/account", "/v2/nonsense", "/v2/uptime/checks"):
             answer = account.edge.get(account.cloud.url + path, headers=headers)
@@ -110,7 +110,7 @@ def test_a_missing_or_wrong_token(account: Account) -> None:
             uuid.UUID(answer.json()["request_id"])
 
 
-def test_every_answer_carries_the_rate_limit(account: Account) -> None:
+def test_every_answer_has_the_rate_limit_headers(account: Account) -> None:
     for path in ("/v2/apps", "/v2/nonsense"):
         headers = account.http.get(path).headers
         assert headers["ratelimit-limit"] == "5000"
@@ -118,7 +118,7 @@ def test_every_answer_carries_the_rate_limit(account: Account) -> None:
         assert int(headers["ratelimit-reset"]) > 0
 
 
-def test_what_does_not_exist(account: Account) -> None:
+def test_unknown_resources_answer_404(account: Account) -> None:
     nobody = str(uuid.uuid4())
     app = account.create(account.spec("lonely"))
     paths = [
@@ -191,7 +191,7 @@ REFUSED: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize("path, value, field", REFUSED)
-def test_a_wrong_spec_is_refused_and_names_its_field(account: Account, path: str, value: Any, field: str) -> None:
+def test_an_invalid_spec_is_refused_and_its_field_named(account: Account, path: str, value: Any, field: str) -> None:
     wrong = change(account.spec("refused", digest="sha256:" + "0" * 64), path, value)
     answer = account.http.post("/v2/apps", json={"spec": wrong})
     assert answer.status_code == 400, answer.text
@@ -212,7 +212,7 @@ def test_a_wrong_spec_is_refused_and_names_its_field(account: Account, path: str
         (b'{"spec": {}, "extra": 1}', "unknown field"),
     ],
 )
-def test_a_body_that_is_no_request(account: Account, content: bytes, message: str) -> None:
+def test_an_invalid_body_is_refused(account: Account, content: bytes, message: str) -> None:
     answer = account.http.post("/v2/apps", content=content)
     assert answer.status_code == 400
     assert message in answer.json()["message"]
@@ -228,7 +228,7 @@ def test_a_refused_update_changes_nothing(account: Account) -> None:
     assert "pending_deployment" not in after
 
 
-def test_a_proposal_changes_nothing_and_tells_the_price(account: Account) -> None:
+def test_a_proposal_changes_nothing_and_returns_the_price(account: Account) -> None:
     account.create(account.spec("proposed"))
     answer = account.http.post("/v2/apps/propose", json={"spec": account.spec("proposed")}).json()
     assert answer["app_name_available"] is False
@@ -254,7 +254,7 @@ def test_a_custom_domain_reaches_the_app_and_becomes_its_address(account: Accoun
     assert account.get(app).status_code == 404
 
 
-def test_alert_destinations(account: Account) -> None:
+def test_alert_destinations_can_be_changed(account: Account) -> None:
     spec = account.spec("alerting", alerts=[{"rule": "CPU_UTILIZATION", "operator": "GREATER_THAN", "value": 75}])
     spec["alerts"] = [{"rule": "DEPLOYMENT_FAILED"}]
     app = account.create(spec)

@@ -63,7 +63,7 @@ def close_code(socket: ClientConnection) -> int | None:
         return closed.rcvd.code if closed.rcvd else None
 
 
-def test_a_command_runs_in_the_component_s_directory_with_its_environment(account: Account, app: Json) -> None:
+def test_a_command_runs_in_the_components_directory_and_environment(account: Account, app: Json) -> None:
     with shell(address(account, app)) as socket:
         assert f"ws://127.0.0.1:{account.cloud.port}/" in address(account, app)
         type_in(socket, "stty -echo\n")
@@ -75,7 +75,7 @@ def test_a_command_runs_in_the_component_s_directory_with_its_environment(accoun
     assert "st=0" in text
 
 
-def test_what_is_typed_is_echoed_and_resizing_is_seen(account: Account, app: Json) -> None:
+def test_input_is_echoed_and_the_terminal_can_be_resized(account: Account, app: Json) -> None:
     with shell(address(account, app)) as socket:
         socket.send(json.dumps({"op": "resize", "width": 132, "height": 43}))
         type_in(socket, "stty size\n")
@@ -84,7 +84,7 @@ def test_what_is_typed_is_echoed_and_resizing_is_seen(account: Account, app: Jso
     assert "43 132" in text
 
 
-def test_an_empty_keep_alive_types_nothing(account: Account, app: Json) -> None:
+def test_an_empty_frame_types_nothing(account: Account, app: Json) -> None:
     with shell(address(account, app)) as socket:
         type_in(socket, "")
         type_in(socket, "echo a''live\n")
@@ -98,7 +98,7 @@ def test_the_end_of_the_shell_closes_normally(account: Account, app: Json) -> No
         assert close_code(socket) == 1000
 
 
-def test_the_client_s_end_hangs_up_the_shell_and_its_background_jobs(account: Account, app: Json) -> None:
+def test_a_client_that_leaves_ends_the_shell_and_its_background_jobs(account: Account, app: Json) -> None:
     with shell(address(account, app)) as socket:
         type_in(socket, "nohup sleep 1000 & echo pids=$$,$!.; sleep 1000\n")
         found = re.search(r"pids=(\d+),(\d+)\.", read_until(socket, r"pids=\d+,\d+\."))
@@ -117,7 +117,7 @@ def test_control_c_reaches_the_command(account: Account, app: Json) -> None:
         assert "interrupted" in read_until(socket, "interrupted")
 
 
-def test_much_output_and_other_letters_arrive_whole(account: Account, app: Json) -> None:
+def test_large_output_and_non_ascii_text_arrive_complete(account: Account, app: Json) -> None:
     with shell(address(account, app)) as socket:
         type_in(socket, "stty -echo -onlcr; echo qui''et\n")
         read_until(socket, "quiet")
@@ -126,7 +126,7 @@ def test_much_output_and_other_letters_arrive_whole(account: Account, app: Json)
     assert [f"Zeile {number} äöü€" in text for number in (0, 1500, 2999)] == [True] * 3
 
 
-def test_an_address_works_once(account: Account, app: Json) -> None:
+def test_a_console_address_works_only_once(account: Account, app: Json) -> None:
     url = address(account, app)
     with shell(url):
         pass
@@ -140,7 +140,7 @@ WRONG_FRAMES = ["not json", "[]", '{"op": "nonsense"}', '{"op": "resize", "width
 
 
 @pytest.mark.parametrize("frame", WRONG_FRAMES)
-def test_a_frame_that_is_no_operation_ends_the_console(account: Account, app: Json, frame: str) -> None:
+def test_an_invalid_frame_closes_the_console(account: Account, app: Json, frame: str) -> None:
     with shell(address(account, app)) as socket:
         socket.send(frame)
         assert close_code(socket) == 1003
@@ -157,13 +157,13 @@ def test_deployment_and_instance_can_be_named(account: Account, app: Json) -> No
         read_until(socket, "here")
 
 
-def test_there_is_no_console_without_a_running_instance(account: Account) -> None:
+def test_an_app_without_a_running_instance_has_no_console(account: Account) -> None:
     app = account.create(account.spec("no-console", digest="sha256:" + "1" * 64))
     account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
     assert account.http.get(f"/v2/apps/{app['id']}/components/web/exec").status_code == 409
 
 
-def test_a_console_fails_on_request(account: Account, app: Json) -> None:
+def test_a_fault_closes_the_console(account: Account, app: Json) -> None:
     account.fault(app="console", step="exec")
     with shell(address(account, app)) as socket:
         assert close_code(socket) == 1011
@@ -182,14 +182,14 @@ def test_a_restart_ends_open_consoles(account: Account) -> None:
         assert close_code(socket) == 1000
 
 
-def test_our_own_client_runs_a_long_command_and_gets_its_status(account: Account, app: Json) -> None:
+def test_the_programs_own_client_gets_the_status_of_a_long_command(account: Account, app: Json) -> None:
     word = "ä€ \x03\t'" * 2000
     with Console(address(account, app), SECONDS) as console:
         output = "".join(console.run(["sh", "-c", 'printf "%s %s" "$SECRET_WORD" "$1"; exit 7', "sh", word]))
     assert (console.status, output) == (7, f"open-sesame {word}")
 
 
-def test_our_own_client_is_told_of_a_container_that_is_replaced(account: Account) -> None:
+def test_the_programs_own_client_reports_a_replaced_container(account: Account) -> None:
     app = account.up("console-replaced")
     with Console(address(account, app), SECONDS) as console:
         output = console.run(["sh", "-c", "echo op''en; exec sleep 1000"])

@@ -1,4 +1,4 @@
-"""What a deployment does to a running app."""
+"""Deployments and their effect on a running app."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ALL_STEPS = [
 ]
 
 
-def test_first_deployment_shows_pending_then_runs_all_steps(account: Account) -> None:
+def test_a_first_deployment_is_pending_and_then_runs_all_steps(account: Account) -> None:
     app = account.create(account.spec("first"))
     pending = app["pending_deployment"]
     assert pending["phase"] == "PENDING_BUILD"
@@ -83,7 +83,7 @@ def test_an_update_moves_traffic_without_a_failed_request(account: Account) -> N
     assert account.app(app["id"])["live_url"] == app["live_url"]
 
 
-def test_a_request_under_way_ends_on_the_old_container(account: Account) -> None:
+def test_a_request_in_progress_ends_on_the_old_container(account: Account) -> None:
     app = account.up("draining", envs=[{"key": "GREETING", "value": "one"}])
     seen: list[Json] = []
 
@@ -145,7 +145,7 @@ def test_an_image_of_another_repository_is_not_found(account: Account) -> None:
     account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
 
 
-def test_a_restart_brings_a_new_container_with_an_empty_disk(account: Account) -> None:
+def test_a_restart_starts_a_new_container_with_an_empty_disk(account: Account) -> None:
     app = account.up("restarted")
     assert account.get(app, "/note?kept").json() == {"note": "kept"}
     answer = account.http.post(f"/v2/apps/{app['id']}/restart", json={"components": ["web"]})
@@ -174,7 +174,7 @@ def test_a_crashed_container_is_replaced_by_one_with_an_empty_disk(account: Acco
     assert account.app(app["id"])["active_deployment"]["id"] == deployment
 
 
-def test_a_crashed_container_answers_503_until_it_is_back(account: Account) -> None:
+def test_a_crashed_app_answers_503_until_it_is_restarted(account: Account) -> None:
     app = account.up("absent")
     account.get(app, "/crash")
     seen = until(lambda: answer if (answer := account.get(app)).status_code == 503 else None, "503")
@@ -222,7 +222,7 @@ def test_a_waiting_deployment_can_be_canceled(account: Account) -> None:
 
 
 @pytest.mark.parametrize("step, failed", [("build", "web"), ("deploy", "deploy"), ("health", "wait")])
-def test_a_step_fails_on_request(account: Account, step: str, failed: str) -> None:
+def test_a_fault_fails_the_configured_step(account: Account, step: str, failed: str) -> None:
     name = f"fault-{step}"
     app = account.up(name)
     account.fault(app=name, step=step, message="out of luck")
@@ -233,7 +233,7 @@ def test_a_step_fails_on_request(account: Account, step: str, failed: str) -> No
     account.update(app["id"], account.spec(name), "ACTIVE")
 
 
-def test_deleting_an_app_ends_its_program(account: Account) -> None:
+def test_the_deletion_of_an_app_ends_its_program(account: Account) -> None:
     app = account.up("deleted")
     assert account.http.delete(f"/v2/apps/{app['id']}").json() == {"id": app["id"]}
     assert account.http.get(f"/v2/apps/{app['id']}").status_code == 404
@@ -242,7 +242,7 @@ def test_deleting_an_app_ends_its_program(account: Account) -> None:
     assert account.up("deleted")["id"] != app["id"]
 
 
-def test_deleting_an_app_in_the_middle_of_a_deployment(account: Account) -> None:
+def test_an_app_can_be_deleted_during_a_deployment(account: Account) -> None:
     account.fault(app="stillborn", step="health", delay=30)
     app = account.create(account.spec("stillborn"))
     account.wait_phase(app["id"], app["pending_deployment"]["id"], "DEPLOYING")

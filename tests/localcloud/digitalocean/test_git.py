@@ -1,4 +1,4 @@
-"""Apps from a git repository: cloned, built with a log, run."""
+"""Apps from a git repository: cloned, built with a log, started."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_repository_is_built_and_run(account: Account, repository: Repository)
     assert "SPICE" not in account.get(app, "/env").json()
 
 
-def test_new_sources_only_when_asked_for(account: Account, repository: Repository) -> None:
+def test_new_commits_are_deployed_only_on_request(account: Account, repository: Repository) -> None:
     made = spec(account, "sources", repository)
     app = up(account, made)
     repository.commit("second")
@@ -66,7 +66,7 @@ def test_new_sources_only_when_asked_for(account: Account, repository: Repositor
     assert account.get(app).json()["greeting"] == "third"
 
 
-def test_the_same_inputs_are_not_built_twice_unless_forced(account: Account, repository: Repository) -> None:
+def test_an_unchanged_source_is_not_built_again_unless_forced(account: Account, repository: Repository) -> None:
     app = up(account, spec(account, "cached", repository))
     path = f"/v2/apps/{app['id']}/deployments"
     for force, words in ((False, "nothing changed since an earlier build"), (True, "building")):
@@ -86,7 +86,7 @@ def test_the_same_inputs_are_not_built_twice_unless_forced(account: Account, rep
         ({"git": {"repo_clone_url": "--upload-pack=touch x", "branch": "main"}}, ["cannot be cloned"]),
     ],
 )
-def test_a_build_that_fails_says_why(
+def test_the_log_of_a_failed_build_says_why(
     account: Account, repository: Repository, request: pytest.FixtureRequest, changes: Json, words: list[str]
 ) -> None:
     name = f"bad-{request.node.callspec.indices['changes']}-build"

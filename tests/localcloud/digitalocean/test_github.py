@@ -1,4 +1,4 @@
-"""Apps that are built from GitHub with a Dockerfile: the repository is a checkout, the Dockerfile a command."""
+"""Apps that are built from GitHub with a Dockerfile; a checkout and a command stand in for both."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def push(account: Account, name: str = NAME, branch: str = "main") -> list[Json]
     return list(answer.json()["deployments"])
 
 
-def test_a_dockerfile_is_built_by_its_command(account: Account, repository: Repository) -> None:
+def test_a_dockerfile_is_built_by_its_configured_command(account: Account, repository: Repository) -> None:
     envs = [{"key": "FLAVOUR", "value": "sweet", "scope": "BUILD_TIME"}]
     app = up(account, spec(account, "from-github", envs=envs))
     assert account.get(app).json()["greeting"] == "first"
@@ -65,13 +65,13 @@ def test_a_dockerfile_is_built_by_its_command(account: Account, repository: Repo
     assert "building sweet" in log
 
 
-def test_a_run_command_of_the_spec_wins(account: Account, repository: Repository) -> None:
+def test_the_run_command_of_the_spec_takes_precedence(account: Account, repository: Repository) -> None:
     run = f"GREETING=mine exec {sys.executable} -I -S program.py"
     app = up(account, spec(account, "own-command", run_command=run))
     assert account.get(app).json()["greeting"] == "mine"
 
 
-def test_a_push_deploys_what_is_deployed_on_push(account: Account, repository: Repository) -> None:
+def test_a_push_deploys_apps_with_deploy_on_push(account: Account, repository: Repository) -> None:
     app = up(account, spec(account, "pushed"))
     quiet = {"repo": NAME.lower(), "branch": "main", "deploy_on_push": False}
     other = up(account, spec(account, "not-pushed", github=quiet))
@@ -90,7 +90,7 @@ def test_a_push_deploys_what_is_deployed_on_push(account: Account, repository: R
     assert account.get(other).json()["greeting"] == "first"
 
 
-def test_after_deploy_on_push_is_off_a_push_deploys_nothing(account: Account, repository: Repository) -> None:
+def test_a_push_deploys_nothing_after_deploy_on_push_is_off(account: Account, repository: Repository) -> None:
     made = spec(account, "switched-off")
     app = up(account, made)
     made["services"][0]["github"] = {"repo": NAME, "branch": "main"}
@@ -100,7 +100,7 @@ def test_after_deploy_on_push_is_off_a_push_deploys_nothing(account: Account, re
     assert account.get(app).json()["greeting"] == "first"
 
 
-def test_a_push_to_what_is_not_there_is_refused(account: Account, repository: Repository) -> None:
+def test_a_push_to_a_missing_repository_or_branch_is_refused(account: Account, repository: Repository) -> None:
     for name, branch, words in (("a/b", "main", "has no repository a/b"), (NAME, "other", "has no branch other")):
         answer = account.http.post("/_cloud/pushes", json={"repository": name, "branch": branch})
         assert answer.status_code == 404
@@ -108,9 +108,7 @@ def test_a_push_to_what_is_not_there_is_refused(account: Account, repository: Re
     assert account.http.post("/_cloud/pushes", json=["x"]).status_code == 400
 
 
-def test_a_public_clone_address_of_the_same_repository_is_built_likewise(
-    account: Account, repository: Repository
-) -> None:
+def test_a_public_clone_url_of_the_same_repository_is_built(account: Account, repository: Repository) -> None:
     made = spec(account, "by-address")
     del made["services"][0]["github"]
     made["services"][0]["git"] = {"repo_clone_url": f"https://github.com/{NAME}.git", "branch": "main"}
@@ -128,7 +126,7 @@ def test_a_repository_without_access_is_refused(account: Account, repository: Re
     assert "stranger" not in [each["spec"]["name"] for each in account.http.get("/v2/apps").json()["apps"]]
 
 
-def test_a_dockerfile_that_no_command_stands_for_is_refused(account: Account, repository: Repository) -> None:
+def test_a_dockerfile_without_a_configured_command_is_refused(account: Account, repository: Repository) -> None:
     allow(account, checkout=str(repository.folder))
     answer = account.http.post("/v2/apps", json={"spec": spec(account, "no-command")})
     assert answer.status_code == 400
@@ -136,7 +134,7 @@ def test_a_dockerfile_that_no_command_stands_for_is_refused(account: Account, re
     assert f"oracle cloud repository {NAME} CHECKOUT --build COMMAND --run COMMAND" in answer.json()["message"]
 
 
-def test_access_can_be_taken_away(account: Account, repository: Repository) -> None:
+def test_access_to_a_repository_can_be_removed(account: Account, repository: Repository) -> None:
     assert account.http.delete(f"/_cloud/repositories/{NAME.upper()}").json() == {"repositories": []}
     assert account.http.delete(f"/_cloud/repositories/{NAME}").status_code == 404
     assert account.http.post("/v2/apps", json={"spec": spec(account, "too-late")}).status_code == 400
@@ -151,7 +149,7 @@ def test_access_can_be_taken_away(account: Account, repository: Repository) -> N
         ({"source_dir": "nowhere"}, "source_dir 'nowhere' is not in the repository"),
     ],
 )
-def test_a_build_that_fails_says_why(
+def test_the_log_of_a_failed_build_says_why(
     account: Account, repository: Repository, request: pytest.FixtureRequest, changes: Json, words: str
 ) -> None:
     app = account.create(spec(account, f"bad-{request.node.callspec.indices['changes']}-github", **changes))
@@ -159,7 +157,7 @@ def test_a_build_that_fails_says_why(
     assert words in account.log(app["id"], failed["id"], "BUILD")
 
 
-def test_a_build_that_makes_nothing_says_so(account: Account, repository: Repository) -> None:
+def test_the_log_of_a_build_without_output_says_so(account: Account, repository: Repository) -> None:
     allow(account, checkout=str(repository.folder), build="true", output="made", run=RUN)
     app = account.create(spec(account, "makes-nothing"))
     failed = account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
@@ -179,14 +177,12 @@ def test_a_build_that_makes_nothing_says_so(account: Account, repository: Reposi
         ({"run": 7}, "a JSON object whose values are texts"),
     ],
 )
-def test_a_repository_that_cannot_be_is_refused(
-    account: Account, repository: Repository, changes: Json, words: str
-) -> None:
+def test_an_invalid_repository_is_refused(account: Account, repository: Repository, changes: Json, words: str) -> None:
     told = allow(account, status=400, **{"checkout": str(repository.folder), **changes})
     assert words in told["error"]
 
 
-def test_an_alert_belongs_to_its_level(account: Account) -> None:
+def test_an_alert_at_the_wrong_level_is_refused(account: Account) -> None:
     load = {"rule": "CPU_UTILIZATION", "operator": "GREATER_THAN", "value": 80, "window": "FIVE_MINUTES"}
     for alerts, of_service in (([load], []), ([], [{"rule": "DEPLOYMENT_FAILED"}]), ([{"rule": "NOPE"}], [])):
         wrong = {**account.spec("alerts", alerts=of_service), "alerts": alerts}

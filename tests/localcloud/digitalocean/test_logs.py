@@ -32,7 +32,7 @@ def say(account: Account, app: Json, word: str) -> None:
     account.get(app, f"/print?{word}")
 
 
-def test_finished_logs_are_historic_only(account: Account, app: Json) -> None:
+def test_logs_of_a_finished_deployment_are_files_only(account: Account, app: Json) -> None:
     deployment = app["active_deployment"]["id"]
     for kind, words in {"BUILD": "pulling o/backend@sha256:", "DEPLOY": "the container is healthy"}.items():
         for path in (f"/deployments/{deployment}/logs", "/logs", "/components/web/logs"):
@@ -43,7 +43,7 @@ def test_finished_logs_are_historic_only(account: Account, app: Json) -> None:
             assert all(LINE.fullmatch(line) for line in text.splitlines())
 
 
-def test_a_run_log_is_live_and_its_tail_can_be_had(account: Account, app: Json) -> None:
+def test_a_run_log_can_be_live_or_its_last_lines(account: Account, app: Json) -> None:
     for word in ("alpha", "beta", "gamma"):
         say(account, app, word)
     found = addresses(account, app, f"/deployments/{app['active_deployment']['id']}/components/web/logs", type="RUN")
@@ -101,7 +101,7 @@ def test_a_build_can_be_followed_while_it_runs(account: Account) -> None:
     assert any("build done" in line for line in seen)
 
 
-def test_logs_can_be_followed_before_they_begin(account: Account) -> None:
+def test_logs_can_be_followed_before_they_exist(account: Account) -> None:
     app = account.up("early")
     account.fault(app="early", step="build", delay=1)
     path = f"/v2/apps/{app['id']}/deployments"
@@ -125,7 +125,7 @@ def test_logs_can_be_followed_before_they_begin(account: Account) -> None:
     assert "the container is healthy" in texts["DEPLOY"]
 
 
-def test_following_a_log_that_never_begins_ends_with_the_deployment(account: Account) -> None:
+def test_a_followed_log_that_never_starts_ends_with_the_deployment(account: Account) -> None:
     account.fault(app="doomed", step="build", delay=1, message="no luck")
     app = account.create(account.spec("doomed"))
     deployment = app["pending_deployment"]["id"]
@@ -134,22 +134,22 @@ def test_following_a_log_that_never_begins_ends_with_the_deployment(account: Acc
     assert account.deployment(app["id"], deployment)["phase"] == "ERROR"
 
 
-def test_without_a_log_there_are_no_addresses(account: Account, app: Json) -> None:
+def test_a_missing_log_has_no_addresses(account: Account, app: Json) -> None:
     assert addresses(account, app, "/logs", type="RUN_RESTARTED") == {"historic_urls": []}
 
 
 @pytest.mark.parametrize("query", [{"type": "NONSENSE"}, {"type": "RUN", "tail_lines": "many"}])
-def test_a_wrong_question(account: Account, app: Json, query: dict[str, str]) -> None:
+def test_an_invalid_query_is_refused(account: Account, app: Json, query: dict[str, str]) -> None:
     assert account.http.get(f"/v2/apps/{app['id']}/logs", params=query).status_code == 400
 
 
-def test_an_address_without_its_token_shows_nothing(account: Account, app: Json) -> None:
+def test_an_address_without_its_token_is_refused(account: Account, app: Json) -> None:
     url = addresses(account, app, "/logs", type="RUN")["live_url"]
     assert account.edge.get(url.split("?")[0]).status_code == 403
     assert account.edge.get(url[:-8] + "AAAAAAA=").status_code == 403
 
 
-def test_a_very_long_line_is_survived(account: Account) -> None:
+def test_a_very_long_line_is_handled(account: Account) -> None:
     code = "import sys; sys.stdout.write('x' * 3000000 + '\\nafter\\n'); sys.stdout.flush(); import program"
     run = f'exec python3 -I -S -c "{code}" & exec {"python3 program.py"}'
     app = account.up("long-line", run_command=run)
@@ -158,8 +158,8 @@ def test_a_very_long_line_is_survived(account: Account) -> None:
     assert account.get(app).status_code == 200
 
 
-def test_an_address_of_a_log_refuses_the_apis_token(account: Account, app: Json) -> None:
-    """It is signed already, and as a rule another host's: a client that sends the token there gives it away."""
+def test_the_address_of_a_log_refuses_the_apis_token(account: Account, app: Json) -> None:
+    """The address is already signed, and usually of another host: a client that sends the token there reveals it."""
     deployment = app["active_deployment"]["id"]
     (url,) = addresses(account, app, f"/deployments/{deployment}/logs", type="BUILD")["historic_urls"]
     answer = account.http.get(url)

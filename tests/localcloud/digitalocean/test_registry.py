@@ -1,4 +1,4 @@
-"""Apps whose image is in a registry on this machine: pulled by digest, unpacked as a container's root, and run."""
+"""Apps with an image in a registry on this machine: pulled by digest, unpacked as a root folder, and started."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def image_spec(hub: Hub, digest: str) -> Json:
     return {"registry_type": "DOCR", "registry": f"{hub.host}/team", "repository": REPOSITORY, "digest": digest}
 
 
-def test_an_image_runs_as_its_config_says(account: Account, hub: Hub) -> None:
-    """Its entrypoint and command, in its working directory, with its variables; the spec's come first."""
+def test_an_image_is_started_as_its_config_says(account: Account, hub: Hub) -> None:
+    """With its entrypoint, command, working directory and variables; the variables of the spec take precedence."""
     start = "#!/bin/sh\nexport GREETING=\"$(pwd | sed 's,.*/disk,,') $FROM_IMAGE $FROM_BOTH $*\"\n"
     start += f"exec {sys.executable} -I -S ../srv/program.py\n"
     digest = hub.push(
@@ -149,7 +149,7 @@ def test_an_image_runs_as_its_config_says(account: Account, hub: Hub) -> None:
 
 
 def test_a_digest_that_the_registry_has_lost_is_not_deployed(account: Account, hub: Hub) -> None:
-    """Also when this cloud has run it before: App Platform asks the registry each time."""
+    """Not even when this cloud has run it before: App Platform asks the registry each time."""
     start = f"#!/bin/sh\nexec {sys.executable} -I -S /proc/self/cwd/program.py\n"
     digest = hub.push([file("program.py", PROGRAM.read_text()), file("app/run", start)])
     spec = account.spec("lost", image=image_spec(hub, digest))
@@ -163,7 +163,7 @@ def test_a_digest_that_the_registry_has_lost_is_not_deployed(account: Account, h
     assert account.get(account.app(app["id"])).status_code == 200
 
 
-def test_a_program_that_the_image_does_not_have_is_not_taken_from_this_machine(account: Account, hub: Hub) -> None:
+def test_a_program_missing_in_the_image_is_not_taken_from_this_machine(account: Account, hub: Hub) -> None:
     app = account.create(account.spec("bare", image=image_spec(hub, hub.push([file("a")], Entrypoint=["sh"]))))
     failed = account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
     assert "cannot run 'sh': the image does not have it" in json.dumps(failed) + account.log(
@@ -171,7 +171,7 @@ def test_a_program_that_the_image_does_not_have_is_not_taken_from_this_machine(a
     )
 
 
-def test_later_layers_replace_and_remove(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
+def test_later_layers_replace_and_remove_files(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
     digest = hub.push(
         [file("a", "one"), file("gone"), file("all/x"), file("all/y"), folder("was"), file("was/file"), file("kept")],
         [file("a", "two"), file(".wh.gone"), file("all/.wh..wh..opq"), file("all/z"), file("was", "a file now")],
@@ -181,7 +181,7 @@ def test_later_layers_replace_and_remove(store: ImageStore, hub: Hub, tmp_path: 
     assert (root / "a").read_text() == "two"
 
 
-def test_links_lead_where_they_would_in_a_container(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
+def test_links_are_resolved_as_in_a_container(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
     digest = hub.push(
         [
             folder("usr/bin"),
@@ -212,20 +212,22 @@ def test_links_lead_where_they_would_in_a_container(store: ImageStore, hub: Hub,
     ],
     ids=["up", "up again", "by a link", "by two links", "second name", "second name of nothing"],
 )
-def test_nothing_leaves_the_folder(store: ImageStore, hub: Hub, tmp_path: Path, entries: list[Entry]) -> None:
+def test_an_entry_outside_of_the_folder_is_refused(
+    store: ImageStore, hub: Hub, tmp_path: Path, entries: list[Entry]
+) -> None:
     (tmp_path / "outside").write_text("as it was")
     with pytest.raises(ImageError, match="cannot be unpacked"):
         unpacked(store, hub, tmp_path / "root", hub.push(entries))
     assert (tmp_path / "outside").read_text() == "as it was"
 
 
-def test_a_link_through_which_a_file_would_leave_stays_inside(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
+def test_a_file_below_a_link_stays_inside_the_folder(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
     digest = hub.push([link("a", "/../../.."), link("b", "a/../.."), file("a/one"), file("b/two")])
     root = unpacked(store, hub, tmp_path / "root", digest)
     assert names(root) == {"a", "b", "one", "two"}
 
 
-def test_bytes_that_are_not_the_digests_are_refused(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
+def test_bytes_that_do_not_match_the_digest_are_refused(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
     digest = hub.push([file("app/run")])
     for blob in hub.blobs:
         hub.script.answers[f"/v2/team/{REPOSITORY}/blobs/{blob}"] = [Raw(b"other bytes")]
@@ -241,7 +243,7 @@ def test_an_image_without_a_command_is_refused(store: ImageStore, hub: Hub, tmp_
         unpacked(store, hub, tmp_path / "root", hub.push([file("a")], **config))
 
 
-def test_an_image_for_other_machines_is_refused(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
+def test_an_image_for_another_architecture_is_refused(store: ImageStore, hub: Hub, tmp_path: Path) -> None:
     listed = [{"digest": "sha256:" + "0" * 64, "platform": {"os": "linux", "architecture": "arm64"}}]
     with pytest.raises(ImageError, match="has no image for linux/amd64"):
         unpacked(store, hub, tmp_path / "root", hub.manifest({"schemaVersion": 2, "manifests": listed}))

@@ -1,4 +1,4 @@
-"""Rollbacks pin the app until they are committed or reverted."""
+"""Rollbacks: the app stays pinned until the rollback is committed or reverted."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_pinned_app_refuses_deployments_until_the_commit(account: Account, app
     assert account.get(app).json()["greeting"] == "three"
 
 
-def test_a_reverted_rollback_deploys_the_app_s_own_spec(account: Account, app: Json) -> None:
+def test_a_reverted_rollback_deploys_the_apps_own_spec(account: Account, app: Json) -> None:
     roll_back(account, app)
     deployment = post(account, app, "rollback/revert")["deployment"]
     account.wait(app["id"], deployment["id"], "ACTIVE")
@@ -71,7 +71,7 @@ def test_a_rollback_without_a_pin_is_committed_at_once(account: Account, app: Js
     assert after["spec"]["services"][0]["envs"] == greeting("one")
 
 
-def test_what_never_served_is_no_target(account: Account, app: Json) -> None:
+def test_a_deployment_that_never_served_cannot_be_rolled_back_to(account: Account, app: Json) -> None:
     wrong = account.spec(account.app(app["id"])["spec"]["name"], digest="sha256:" + "0" * 64)
     failed = account.update(app["id"], wrong, "ERROR")
     answer = post(account, app, "rollback/validate", deployment_id=failed["id"])
@@ -81,7 +81,7 @@ def test_what_never_served_is_no_target(account: Account, app: Json) -> None:
     assert account.http.post(f"/v2/apps/{app['id']}/rollback", json=body).status_code == 409
 
 
-def test_nothing_to_commit_or_revert(account: Account, app: Json) -> None:
+def test_commit_and_revert_without_a_rollback_are_refused(account: Account, app: Json) -> None:
     for verb in ("commit", "revert"):
         assert account.http.post(f"/v2/apps/{app['id']}/rollback/{verb}").status_code == 409
     assert account.http.post(f"/v2/apps/{app['id']}/rollback", json={}).status_code == 400

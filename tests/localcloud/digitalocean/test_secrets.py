@@ -1,4 +1,4 @@
-"""SECRET variables: encrypted in every answer, plain only in the process that they are for."""
+"""SECRET variables: encrypted in every answer, in plain text only in the process that gets them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def secret(key: str, value: str) -> Json:
     return {"key": key, "value": value, "type": "SECRET", "scope": "RUN_TIME"}
 
 
-def test_a_secret_comes_back_encrypted_and_reaches_the_program(account: Account) -> None:
+def test_a_secret_is_encrypted_in_answers_and_plain_in_the_program(account: Account) -> None:
     plain = {"key": "GREETING", "value": "hello", "scope": "RUN_TIME"}
     app = account.up("sealed", app_envs=[secret("ADMIN", PLANTED)], envs=[plain, secret("TOKEN", PLANTED_TOO)])
     shown = app["spec"]["envs"][0]
@@ -31,7 +31,7 @@ def test_a_secret_comes_back_encrypted_and_reaches_the_program(account: Account)
     assert (env["ADMIN"], env["TOKEN"], env["GREETING"]) == (PLANTED, PLANTED_TOO, "hello")
 
 
-def test_an_encrypted_value_sent_back_keeps_the_secret(account: Account) -> None:
+def test_an_encrypted_value_that_is_sent_back_does_not_change_the_secret(account: Account) -> None:
     app = account.up("kept", app_envs=[secret("ADMIN", PLANTED)])
     shown = app["spec"]["envs"][0]
     account.update(app["id"], account.spec("kept", app_envs=[shown]))
@@ -52,7 +52,7 @@ def test_the_encrypted_value_of_another_app_is_refused(account: Account) -> None
     assert 'field "envs.value"' in answer.json()["message"]
 
 
-def test_a_registry_s_login_is_encrypted_too(account: Account) -> None:
+def test_a_registry_login_is_encrypted_too(account: Account) -> None:
     spec = account.spec("registry")
     spec["services"][0]["image"]["registry_credentials"] = f"user:{PLANTED}"
     app = account.create(spec)
@@ -65,12 +65,12 @@ def test_a_registry_s_login_is_encrypted_too(account: Account) -> None:
     assert account.http.put(f"/v2/apps/{app['id']}", json={"spec": spec}).status_code == 400
 
 
-def test_a_component_s_variable_wins_over_the_app_s(account: Account) -> None:
+def test_a_variable_of_a_component_overrides_that_of_the_app(account: Account) -> None:
     app = account.up("winner", app_envs=[secret("GREETING", "from the app")], envs=[secret("GREETING", "own")])
     assert account.get(app).json()["greeting"] == "own"
 
 
-def test_a_program_gets_nothing_of_the_local_cloud_s_environment(account: Account) -> None:
+def test_a_program_gets_nothing_of_the_local_clouds_environment(account: Account) -> None:
     build_only = {"key": "BUILDING", "value": "1", "scope": "BUILD_TIME"}
     app = account.up("clean", envs=[build_only, {"key": "PORT", "value": "1"}, {"key": "URL", "value": "${APP_URL}/x"}])
     env = account.get(app, "/env").json()
@@ -90,7 +90,7 @@ def files_with(root: Path, text: str) -> list[str]:
     return [str(path.relative_to(root)) for path in found if needle in path.read_bytes()]
 
 
-def test_no_planted_secret_lies_on_disk(own_cloud: RunningCloud) -> None:
+def test_no_secret_is_in_plain_text_on_disk(own_cloud: RunningCloud) -> None:
     hook, key = "https://hooks.example.test/planted-hook-1", "planted-datadog-key"
     with Account(own_cloud) as account:
         app = account.up("planted", app_envs=[secret("ADMIN", PLANTED)], envs=[secret("TOKEN", PLANTED_TOO)])
@@ -120,7 +120,7 @@ def test_no_planted_secret_lies_on_disk(own_cloud: RunningCloud) -> None:
     assert own_cloud.root.stat().st_mode & 0o077 == 0
 
 
-def test_no_planted_secret_is_on_a_command_line(account: Account) -> None:
+def test_no_secret_is_on_a_command_line(account: Account) -> None:
     import psutil
 
     account.up("argv", app_envs=[secret("ADMIN", PLANTED)])

@@ -1,4 +1,4 @@
-"""Uptime checks and alerts, through DigitalOcean's own client where it helps."""
+"""Uptime checks and their alerts, with DigitalOcean's own client where possible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def made(account: Account, **fields: Json) -> Json:
     return answer.json()["check"]
 
 
-def test_a_check_s_life(account: Account) -> None:
+def test_a_check_is_created_changed_and_deleted(account: Account) -> None:
     check = made(account, regions=["eu_west", "us_east"])
     path = f"{CHECKS}/{check['id']}"
     assert check == {"id": check["id"], "name": "check", "type": "http", "target": "http://127.0.0.1:1"} | {
@@ -37,7 +37,7 @@ def test_a_check_s_life(account: Account) -> None:
     assert account.http.delete(path).status_code == 404
 
 
-def test_the_state_follows_the_target(account: Account) -> None:
+def test_the_state_of_a_check_follows_its_target(account: Account) -> None:
     app = account.up("watched")
     check = made(account, target=f"{app['live_url']}/health", regions=["eu_west"])
     path = f"{CHECKS}/{check['id']}/state"
@@ -53,7 +53,7 @@ def test_the_state_follows_the_target(account: Account) -> None:
     assert account.http.get(path).json()["state"]["regions"]["eu_west"]["status"] == "UP"
 
 
-def test_an_outage_is_remembered(account: Account) -> None:
+def test_the_last_outage_is_recorded(account: Account) -> None:
     spec = account.spec("outage", digest="sha256:" + "0" * 64)
     app = account.create(spec)
     account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
@@ -74,7 +74,7 @@ def test_an_outage_is_remembered(account: Account) -> None:
     assert outage["duration_seconds"] >= 0
 
 
-def test_targets_elsewhere_are_left_in_peace(account: Account) -> None:
+def test_targets_on_other_hosts_are_never_requested(account: Account) -> None:
     check = made(account, target="https://www.example.test")
     state = account.http.get(f"{CHECKS}/{check['id']}/state").json()["state"]
     assert {region["status"] for region in state["regions"].values()} == {"UNKNOWN"}
@@ -91,7 +91,7 @@ def test_targets_elsewhere_are_left_in_peace(account: Account) -> None:
         ({"enabled": "yes"}, "enabled"),
     ],
 )
-def test_a_wrong_check_is_refused(account: Account, fields: dict[str, Any], word: str) -> None:
+def test_an_invalid_check_is_refused(account: Account, fields: dict[str, Any], word: str) -> None:
     body = {"name": "x", "type": "http", "target": "http://127.0.0.1"} | fields
     answer = account.http.post(CHECKS, json=body)
     assert (answer.status_code, answer.json()["id"]) == (422, "unprocessable_entity")
@@ -113,7 +113,7 @@ ALERT = {
 }
 
 
-def test_an_alert_s_life(account: Account) -> None:
+def test_an_alert_is_created_changed_and_deleted(account: Account) -> None:
     path = f"{CHECKS}/{made(account)['id']}/alerts"
     answer = account.http.post(path, json=ALERT)
     assert answer.status_code == 201
@@ -130,14 +130,14 @@ def test_an_alert_s_life(account: Account) -> None:
     assert account.http.get(mine).status_code == 404
 
 
-def test_empty_comparison_and_period_are_kept_as_the_provider_sends_them(account: Account) -> None:
+def test_an_empty_comparison_and_period_are_stored_unchanged(account: Account) -> None:
     path = f"{CHECKS}/{made(account)['id']}/alerts"
     body = {"name": "x", "type": "down", "threshold": 0, "comparison": "", "period": ""}
     body |= {"notifications": {"email": ["a@example.test"], "slack": None}}
     assert account.http.post(path, json=body).json()["alert"].items() >= body.items()
 
 
-def test_alerts_go_with_their_check(account: Account) -> None:
+def test_alerts_are_deleted_with_their_check(account: Account) -> None:
     check = made(account)
     alert = account.http.post(f"{CHECKS}/{check['id']}/alerts", json=ALERT).json()["alert"]
     account.http.delete(f"{CHECKS}/{check['id']}")
@@ -155,10 +155,10 @@ def test_alerts_go_with_their_check(account: Account) -> None:
         {"notifications": None},
     ],
 )
-def test_a_wrong_alert_is_refused(account: Account, fields: dict[str, Any]) -> None:
+def test_an_invalid_alert_is_refused(account: Account, fields: dict[str, Any]) -> None:
     answer = account.http.post(f"{CHECKS}/{made(account)['id']}/alerts", json=ALERT | fields)
     assert answer.status_code == 422
 
 
-def test_an_alert_of_a_check_that_does_not_exist(account: Account) -> None:
+def test_an_alert_of_a_missing_check_is_refused(account: Account) -> None:
     assert account.http.post(f"{CHECKS}/{uuid.uuid4()}/alerts", json=ALERT).status_code == 404

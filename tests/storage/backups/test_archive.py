@@ -1,4 +1,4 @@
-"""What is in a backup is found by opening it, and damage is found before anybody relies on it."""
+"""A backup's contents are read by opening it, and damage is found before the backup counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILES = {
 }
 
 
-def test_contents_are_counted(write_archive: Write, scratch: Path) -> None:
+def test_records_files_and_the_last_write_are_counted(write_archive: Write, scratch: Path) -> None:
     contents = inspect(write_archive(FILES), scratch)
     assert contents == Contents(
         records={"humans": 2, "posts": 1, "_superusers": 1},
@@ -57,8 +57,8 @@ def test_a_flipped_bit_in_any_entry_is_found(entry: str, write_archive: Write, s
     assert not list(scratch.iterdir())
 
 
-def test_whatever_byte_is_changed_it_is_one_sentence(write_archive: Write, scratch: Path) -> None:
-    """The same damage each time; a byte that nobody reads may go unnoticed, but nothing else is ever raised."""
+def test_any_changed_byte_causes_at_most_one_sentence(write_archive: Write, scratch: Path) -> None:
+    """The damage is the same each time; a byte that is never read may go unnoticed, but no other error is raised."""
     path, chance = write_archive(FILES), random.Random(4)
     sound = path.read_bytes()
     told: list[str] = []
@@ -75,20 +75,20 @@ def test_whatever_byte_is_changed_it_is_one_sentence(write_archive: Write, scrat
 
 
 @pytest.mark.parametrize("left", [0, 10, 500, -1, -30])
-def test_a_truncated_archive_is_found(left: int, write_archive: Write, scratch: Path) -> None:
+def test_a_truncated_archive_is_damaged(left: int, write_archive: Write, scratch: Path) -> None:
     path = write_archive(FILES)
     path.write_bytes(path.read_bytes()[:left])
     with pytest.raises(BackupsError, match="is damaged"):
         inspect(path, scratch)
 
 
-def test_an_archive_that_is_missing_is_told(scratch: Path, tmp_path: Path) -> None:
+def test_a_missing_archive_is_reported(scratch: Path, tmp_path: Path) -> None:
     with pytest.raises(BackupsError, match=r"none\.zip cannot be used"):
         inspect(tmp_path / "none.zip", scratch)
 
 
-def test_a_database_that_is_damaged_inside_is_found(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
-    """Its CRC is right: it was damaged before it was packed."""
+def test_a_database_damaged_before_packing_is_found(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+    """Its CRC is right."""
     with zipfile.ZipFile(write_archive()) as zipped:
         data = bytearray(zipped.read("data.db"))
     page = int.from_bytes(data[16:18], "big")
@@ -97,8 +97,8 @@ def test_a_database_that_is_damaged_inside_is_found(write_archive: Write, scratc
         inspect(write_archive({"data.db": bytes(data)}, database=False), scratch)
 
 
-def test_an_index_that_does_not_fit_its_table_is_found(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
-    """Every page can be read and every query answers; only the check of integrity sees it."""
+def test_an_index_that_does_not_match_its_table_is_found(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+    """Every page can be read and every query answers; only the integrity check finds it."""
     with zipfile.ZipFile(write_archive()) as zipped:
         (tmp_path / "odd.db").write_bytes(zipped.read("data.db"))
     with closing(sqlite3.connect(tmp_path / "odd.db")) as odd, odd:
@@ -110,18 +110,20 @@ def test_an_index_that_does_not_fit_its_table_is_found(write_archive: Write, scr
         inspect(write_archive(entries, database=False), scratch)
 
 
-def test_the_logs_database_is_checked_too(write_archive: Write, scratch: Path) -> None:
+def test_the_database_of_logs_is_checked_too(write_archive: Write, scratch: Path) -> None:
     with pytest.raises(BackupsError, match=r"is damaged \(auxiliary\.db: "):
         inspect(write_archive({"auxiliary.db": b"no database at all" * 100}), scratch)
 
 
 @pytest.mark.parametrize("entries", [{}, {"storage/a/b/c": b"x"}, {"data.db": b""}, {"other/data.db": b"x"}])
-def test_what_is_no_backup_is_told(entries: dict[str, bytes], write_archive: Write, scratch: Path) -> None:
+def test_an_archive_that_is_not_a_backup_is_refused(
+    entries: dict[str, bytes], write_archive: Write, scratch: Path
+) -> None:
     with pytest.raises(BackupsError, match=r"is damaged \((no data\.db|data\.db: no such table)"):
         inspect(write_archive(entries, database=False), scratch)
 
 
-def test_what_the_journal_holds_is_counted(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+def test_records_in_the_write_ahead_log_are_counted(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(write_archive()) as zipped:
         (tmp_path / "live.db").write_bytes(zipped.read("data.db"))
     with closing(sqlite3.connect(tmp_path / "live.db")) as live:
@@ -138,7 +140,9 @@ def test_what_the_journal_holds_is_counted(write_archive: Write, scratch: Path, 
 @pytest.mark.parametrize(
     "name", ["../data.db", "storage/../../x", "/etc/passwd", "C:/x", "a\\..\\b", "storage/a/b/c\0.png"]
 )
-def test_a_name_that_leads_out_is_refused(name: str, write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+def test_a_name_outside_of_the_archive_is_refused(
+    name: str, write_archive: Write, scratch: Path, tmp_path: Path
+) -> None:
     path = write_archive({"storage/a/b/harmless": b"x"})
     with zipfile.ZipFile(path, "a") as zipped:
         info = zipfile.ZipInfo("x")
@@ -161,7 +165,7 @@ def test_a_link_is_refused(write_archive: Write, scratch: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
-def test_a_name_that_is_there_twice_is_refused(write_archive: Write, scratch: Path) -> None:
+def test_a_duplicate_name_is_refused(write_archive: Write, scratch: Path) -> None:
     path = write_archive()
     with zipfile.ZipFile(path, "a") as zipped:
         zipped.writestr("data.db", b"another")

@@ -1,4 +1,4 @@
-"""The audit log stores every entry, also when others write at the same time."""
+"""The audit log stores every entry, also when two processes write at the same time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENTRY = Entry(
 )
 
 
-def test_entries_come_back_newest_first(store: Store) -> None:
+def test_entries_are_listed_newest_first(store: Store) -> None:
     audit_log = AuditLog(store, PROD)
     assert audit_log.entries() == []
     first = replace(ENTRY, kind="first", at="2026-01-30T10:00:00Z", backup=None, from_generation=None)
@@ -41,8 +41,8 @@ def test_entries_come_back_newest_first(store: Store) -> None:
     assert all(name.startswith("organization/oracle-net/prod/audit-log/2026013") for name in store.names(""))
 
 
-def test_two_writers_lose_nothing(tmp_path: Path) -> None:
-    """Each with a store of its own, all with the same time."""
+def test_two_concurrent_writers_lose_no_entry(tmp_path: Path) -> None:
+    """Each has its own store, and all have the same time."""
     logs = [AuditLog(Folder(tmp_path / "kept"), PROD) for _ in range(2)]
     people = [f"writer {number}" for number in range(40)]
     with ThreadPoolExecutor(8) as threads:
@@ -50,7 +50,7 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     assert sorted(entry.who for entry in logs[0].entries()) == sorted(people)
 
 
-def test_a_damaged_entry_hides_no_other(folder: Folder) -> None:
+def test_a_damaged_entry_hides_no_other_entry(folder: Folder) -> None:
     audit_log = AuditLog(folder, PROD)
     audit_log.add(ENTRY)
     folder.write_text(f"{PROD}/audit-log/20270101T000000000000Z-0000.json", '{"kind": "wipe"}')
@@ -60,14 +60,16 @@ def test_a_damaged_entry_hides_no_other(folder: Folder) -> None:
     assert f"{PROD}/audit-log/20270101T000000000000Z-0000.json is damaged" in str(complaints[0])
 
 
-def test_an_entry_of_a_later_release_is_read(folder: Folder) -> None:
+def test_an_entry_of_a_later_program_version_is_read(folder: Folder) -> None:
     AuditLog(folder, PROD).add(ENTRY)
     (name,) = folder.names("")
     folder.write_text(name, json.dumps({**json.loads(folder.read_text(name) or ""), "weather": "fine"}))
     assert AuditLog(folder, PROD).entries() == [replace(ENTRY, owner=str(PROD))]
 
 
-def test_who_is_the_person_behind_ci_then_git_then_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_author_is_the_ci_user_the_git_user_or_the_system_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
@@ -83,7 +85,7 @@ def test_who_is_the_person_behind_ci_then_git_then_the_user(monkeypatch: pytest.
     assert who() == "ada-at-github"
 
 
-def test_an_entry_of_another_stack_is_left_out_and_said(folder: Folder) -> None:
+def test_an_entry_of_another_stack_is_ignored_and_reported(folder: Folder) -> None:
     audit_log, other = AuditLog(folder, PROD), AuditLog(folder, STAGING)
     other.add(replace(ENTRY, at="2026-03-01T10:00:00Z"))
     (copied,) = (path.name for path in (folder.root / str(STAGING) / "audit-log").iterdir())

@@ -1,4 +1,4 @@
-"""A bucket of a real S3 server: what is sent how, and what is said when it cannot be."""
+"""A bucket of a real S3 server: its requests, and the errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def large(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_large_object_goes_in_parts(bucket: Bucket, calls: list[str], large: Path, tmp_path: Path) -> None:
+def test_a_large_object_is_uploaded_in_parts(bucket: Bucket, calls: list[str], large: Path, tmp_path: Path) -> None:
     bucket.put("prod/large", large)
     assert calls == ["CreateMultipartUpload", *["UploadPart"] * 3, "CompleteMultipartUpload"]
     calls.clear()
@@ -54,19 +54,19 @@ def test_a_large_object_goes_in_parts(bucket: Bucket, calls: list[str], large: P
     assert (tmp_path / "back").read_bytes() == large.read_bytes()
 
 
-def test_a_small_object_goes_at_once(bucket: Bucket, calls: list[str], archive: Path) -> None:
+def test_a_small_object_is_uploaded_in_one_request(bucket: Bucket, calls: list[str], archive: Path) -> None:
     bucket.put("prod/small", archive)
     assert calls == ["PutObject"]
 
 
-def test_objects_lie_below_the_prefix(bucket: Bucket, s3: str) -> None:
+def test_objects_are_stored_below_the_prefix(bucket: Bucket, s3: str) -> None:
     bucket.write_text("prod/a.json", "{}")
     above = Bucket(bucket.place.bucket, endpoint=s3)
     assert above.names("") == ["deep/inside/prod/a.json"]
     assert Bucket(bucket.place.bucket, "deep/ins", endpoint=s3).names("") == []
 
 
-def test_more_than_a_page_of_names(bucket: Bucket, calls: list[str]) -> None:
+def test_names_are_listed_over_several_pages(bucket: Bucket, calls: list[str]) -> None:
     def two_at_a_time(params: dict[str, Any], **_: object) -> None:
         params["MaxKeys"] = 2
 
@@ -105,7 +105,7 @@ def breaking(bucket: Bucket, after: int, times: int) -> Iterator[None]:
         events.unregister("after-call.s3.GetObject", cut)
 
 
-def test_a_broken_download_goes_on_where_it_broke(
+def test_a_broken_download_continues_at_its_last_byte(
     bucket: Bucket, calls: list[str], large: Path, tmp_path: Path
 ) -> None:
     bucket.put("prod/large", large)
@@ -116,7 +116,7 @@ def test_a_broken_download_goes_on_where_it_broke(
     assert (tmp_path / "back").read_bytes() == large.read_bytes()
 
 
-def test_a_download_that_breaks_again_and_again_is_told(
+def test_a_download_that_breaks_repeatedly_is_an_error(
     bucket: Bucket, calls: list[str], large: Path, tmp_path: Path
 ) -> None:
     bucket.put("prod/large", large)
@@ -127,7 +127,7 @@ def test_a_download_that_breaks_again_and_again_is_told(
     assert not (tmp_path / "back").exists()
 
 
-def test_a_download_does_not_go_on_with_another_object(
+def test_a_download_does_not_continue_with_a_changed_object(
     bucket: Bucket, large: Path, archive: Path, tmp_path: Path
 ) -> None:
     bucket.put("prod/large", large)
@@ -139,7 +139,7 @@ def test_a_download_does_not_go_on_with_another_object(
             source.read()
 
 
-def test_an_upload_that_fails_leaves_no_parts(bucket: Bucket, large: Path) -> None:
+def test_a_failed_upload_leaves_no_parts(bucket: Bucket, large: Path) -> None:
     def refuse(params: dict[str, Any], **_: object) -> None:
         if params["query_string"].get("partNumber") == 3:
             raise OSError(5, "Input/output error")
@@ -163,14 +163,14 @@ USES = [
 
 
 @pytest.mark.parametrize("use", [use for use in USES if use.id != "size"])
-def test_a_bucket_that_is_missing_is_told(use: Use, s3: str, credentials: None, archive: Path) -> None:
+def test_a_missing_bucket_is_reported(use: Use, s3: str, credentials: None, archive: Path) -> None:
     with raises_text(BackupsError, rf"There is no bucket 'nowhere-at-all' at {s3}\. Fix: create it there") as told:
         use(Bucket("nowhere-at-all", endpoint=s3), archive)
     assert not isinstance(told.value, Missing)
 
 
 @pytest.mark.parametrize("lacking", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_credentials_that_are_missing_are_told(
+def test_missing_credentials_are_reported(
     lacking: str, s3: str, credentials: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv(lacking)
@@ -182,7 +182,7 @@ def test_credentials_that_are_missing_are_told(
     assert "somebody" not in str(told.value)
 
 
-def test_somebodys_profile_and_endpoint_change_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_aws_profile_and_endpoint_are_ignored(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "of-another-job")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     again = Bucket(bucket.place.bucket, endpoint=bucket.place.endpoint)
@@ -199,7 +199,7 @@ def strict(s3: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("use", USES)
-def test_a_key_that_is_refused_is_told(use: Use, bucket: Bucket, strict: None, archive: Path) -> None:
+def test_a_refused_key_is_reported(use: Use, bucket: Bucket, strict: None, archive: Path) -> None:
     text = r"refuses the key in AWS_ACCESS_KEY_ID for s3://.*\. Fix: run `export AWS_.*` with a key that may read"
     with raises_text(BackupsError, text) as told:
         use(bucket, archive)
@@ -207,14 +207,14 @@ def test_a_key_that_is_refused_is_told(use: Use, bucket: Bucket, strict: None, a
 
 
 @pytest.mark.parametrize("use", USES)
-def test_a_server_that_is_away_is_told(use: Use, credentials: None, archive: Path) -> None:
+def test_an_unreachable_server_is_reported(use: Use, credentials: None, archive: Path) -> None:
     text = r"does not answer \(EndpointConnectionError\).*\. Fix: run `pulumi .* oracle-net:backup\.endpoint ADDRESS"
     with raises_text(BackupsError, text):
         use(Bucket("bucket", endpoint=f"http://127.0.0.1:{free_port()}"), archive)
 
 
 @pytest.mark.parametrize("endpoint", ["no address", "http://", "127.0.0.1:9000"])
-def test_an_endpoint_that_is_none_is_told(endpoint: str, credentials: None) -> None:
+def test_an_invalid_endpoint_is_reported(endpoint: str, credentials: None) -> None:
     with pytest.raises(BackupsError, match="is not an address of a store"):
         Bucket("bucket", endpoint=endpoint).names("")
 
@@ -245,14 +245,14 @@ def answering(bucket: Bucket, status: int, code: str) -> None:
         (409, "OperationAborted", r"answered OperationAborted for .*\. Fix: wait a minute"),
     ],
 )
-def test_what_a_server_says_is_one_sentence(bucket: Bucket, status: int, code: str, sentence: str) -> None:
+def test_an_error_of_the_server_is_one_sentence(bucket: Bucket, status: int, code: str, sentence: str) -> None:
     answering(bucket, status, code)
     with raises_text(BackupsError, sentence) as told:
         bucket.names("")
     assert len(str(told.value).splitlines()) == 1
 
 
-def test_a_proxy_is_not_asked_for_what_is_on_loopback(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_is_not_used_for_loopback(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
@@ -267,7 +267,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, credentials: None) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_a_proxy_is_asked_for_what_is_elsewhere(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_is_used_for_other_hosts(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted(
         {"http://store.example/b": [Reply("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")]}
     ) as proxy:
@@ -282,7 +282,7 @@ def test_a_proxy_is_asked_for_what_is_elsewhere(environment: None, monkeypatch: 
         assert config.proxies == {"http": "http://proxy.test:1", "https": "http://proxy.test:1"}
 
 
-def test_a_proxy_that_cannot_be_used_is_a_sentence(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_proxy_is_reported(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://user:planted-password@127.0.0.1:1")
     problem = r"^ALL_PROXY is not the address of an HTTP proxy, so the bucket .* cannot be reached\."
     text = rf"{problem} Fix: run `export HTTPS_PROXY=http://HOST:PORT`"
@@ -291,7 +291,9 @@ def test_a_proxy_that_cannot_be_used_is_a_sentence(environment: None, monkeypatc
     assert "planted-password" not in str(told.value)
 
 
-def test_certificates_are_the_systems(environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_certificates_are_those_of_the_system_or_ssl_cert_file(
+    environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def authorities() -> Any:
         return Bucket("b")._client()._endpoint.http_session._verify  # type: ignore[attr-defined]
 
@@ -304,8 +306,8 @@ def test_certificates_are_the_systems(environment: None, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("page", ["<html><body>Please log in</body></html>", HTML, "{}", ""])
-def test_a_page_in_place_of_a_store_is_no_empty_store(environment: None, page: str, tmp_path: Path) -> None:
-    """botocore takes any XML for a list without entries, and what is none for a fault of the server."""
+def test_an_html_page_instead_of_a_store_is_an_error(environment: None, page: str, tmp_path: Path) -> None:
+    """botocore accepts any XML as an empty list, and reports anything else as an error of the server."""
     foreign = r"is not from an S3 store\. Fix: run `pulumi config set --path oracle-net:backup\.endpoint ADDRESS"
     with scripted({"/b": [Reply(page, kind="text/html")], "/b/one": [Reply(page, kind="text/html")]}) as server:
         bucket = Bucket("b", endpoint=server.address)
@@ -317,13 +319,13 @@ def test_a_page_in_place_of_a_store_is_no_empty_store(environment: None, page: s
             bucket.get("one", tmp_path / "one")
 
 
-def test_waiting_is_bounded(bucket: Bucket) -> None:
+def test_timeouts_and_retries_are_limited(bucket: Bucket) -> None:
     config: Any = bucket._client().meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 20)
     assert config.retries["total_max_attempts"] == 3
 
 
-def test_boto_is_imported_only_when_it_is_needed() -> None:
+def test_boto3_is_imported_only_when_it_is_needed() -> None:
     said = (
         "import sys, storage.backups; print([name for name in ('boto3', 'pyrage', 'pydantic') if name in sys.modules])"
     )
@@ -352,7 +354,7 @@ def s3_elsewhere() -> Iterator[str]:
         server.stdin.close()
 
 
-def test_a_large_backup_is_never_whole_in_memory(
+def test_a_large_backup_is_never_completely_in_memory(
     s3_elsewhere: str, credentials: None, key: str, scratch: Path, large: Path, tmp_path: Path
 ) -> None:
     bucket = Bucket("bucket-of-memory", endpoint=s3_elsewhere)

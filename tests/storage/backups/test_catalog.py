@@ -1,4 +1,4 @@
-"""A backup that has a manifest was read back whole; one that cannot be opened says so."""
+"""A backup with a manifest was read back whole; one that cannot be opened is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stored(catalog: BackupCatalog) -> list[str]:
     return catalog.store.names("")
 
 
-def test_a_backup_comes_back(store: Store, key: str, scratch: Path, archive: Path, tmp_path: Path) -> None:
+def test_a_backup_can_be_fetched_again(store: Store, key: str, scratch: Path, archive: Path, tmp_path: Path) -> None:
     catalog = BackupCatalog(store, PROD, key, scratch)
     backup = catalog.add(archive, ABOUT, CONTENTS)
     assert re.fullmatch(r"prod-g3-\d{8}T\d{6}Z-[0-9a-f]{4}", backup.id)
@@ -36,7 +36,7 @@ def test_a_backup_comes_back(store: Store, key: str, scratch: Path, archive: Pat
     assert not list(scratch.iterdir())
 
 
-def test_the_manifest_says_what_was_kept(catalog: BackupCatalog, archive: Path) -> None:
+def test_the_manifest_describes_the_backup(catalog: BackupCatalog, archive: Path) -> None:
     backup = catalog.add(archive, ABOUT, CONTENTS)
     said = json.loads(catalog.store.read_text(f"{PROD}/{backup.id}.json") or "")
     assert said["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -50,7 +50,7 @@ def test_the_manifest_says_what_was_kept(catalog: BackupCatalog, archive: Path) 
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said["created"])
 
 
-def test_age_opens_it_and_nobody_else(catalog: BackupCatalog, folder: Folder, key: str, archive: Path) -> None:
+def test_a_backup_is_encrypted_with_age(catalog: BackupCatalog, folder: Folder, key: str, archive: Path) -> None:
     backup = catalog.add(archive, ABOUT, CONTENTS)
     sealed = (folder.root / str(PROD) / f"{backup.id}.zip.age").read_bytes()
     assert sealed.startswith(b"age-encryption.org/v1\n")
@@ -59,7 +59,9 @@ def test_age_opens_it_and_nobody_else(catalog: BackupCatalog, folder: Folder, ke
     assert key not in (folder.root / str(PROD) / f"{backup.id}.json").read_text()
 
 
-def test_without_a_key_it_is_stored_as_it_is(folder: Folder, scratch: Path, archive: Path, tmp_path: Path) -> None:
+def test_a_backup_without_a_key_is_stored_in_plain_text(
+    folder: Folder, scratch: Path, archive: Path, tmp_path: Path
+) -> None:
     catalog = BackupCatalog(folder, PROD, None, scratch)
     backup = catalog.add(archive, ABOUT, CONTENTS)
     assert not backup.encrypted
@@ -68,7 +70,7 @@ def test_without_a_key_it_is_stored_as_it_is(folder: Folder, scratch: Path, arch
     assert (tmp_path / "back").read_bytes() == archive.read_bytes()
 
 
-def test_a_key_that_is_none_is_refused_at_once(folder: Folder, scratch: Path) -> None:
+def test_an_invalid_key_is_refused_at_once(folder: Folder, scratch: Path) -> None:
     with raises_text(BackupsError, r"not an age identity.*\. Fix: run `oracle backups prod --new-key`") as refused:
         BackupCatalog(folder, PROD, "hunter2-not-a-key", scratch)
     assert "hunter2" not in str(refused.value)
@@ -86,7 +88,7 @@ def test_a_key_that_is_none_is_refused_at_once(folder: Folder, scratch: Path) ->
     ],
 )
 @pytest.mark.parametrize("encrypted", [True, False])
-def test_damage_is_told(
+def test_a_damaged_archive_is_reported(
     damage: Callable[[bytes], bytes],
     encrypted: bool,
     folder: Folder,
@@ -104,7 +106,9 @@ def test_damage_is_told(
     assert not (tmp_path / "back").exists()
 
 
-def test_another_key_or_none_is_told(catalog: BackupCatalog, scratch: Path, archive: Path, tmp_path: Path) -> None:
+def test_a_wrong_or_missing_key_is_reported(
+    catalog: BackupCatalog, scratch: Path, archive: Path, tmp_path: Path
+) -> None:
     backup = catalog.add(archive, ABOUT, CONTENTS)
     fix = r"Fix: run `pulumi config set --secret oracle-net:backupKey --stack prod`\.$"
     with raises_text(BackupsError, rf"encrypted with another key\. {fix}"):
@@ -114,7 +118,7 @@ def test_another_key_or_none_is_told(catalog: BackupCatalog, scratch: Path, arch
     assert not (tmp_path / "back").exists()
 
 
-def test_an_archive_that_is_gone_or_cut_is_told_without_a_download(
+def test_a_missing_or_truncated_archive_is_reported_without_a_download(
     catalog: BackupCatalog, folder: Folder, archive: Path
 ) -> None:
     backup = catalog.add(archive, ABOUT, CONTENTS)
@@ -129,7 +133,7 @@ def test_an_archive_that_is_gone_or_cut_is_told_without_a_download(
         catalog.fetch(backup.id, folder.root / "back")
 
 
-def test_an_unknown_id_names_those_near_it(catalog: BackupCatalog, archive: Path, tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_id_names_similar_ids(catalog: BackupCatalog, archive: Path, tmp_path: Path) -> None:
     backup = catalog.add(archive, ABOUT, CONTENTS)
     wrong = backup.id[:-1] + ("0" if backup.id[-1] != "0" else "1")
     for ask in (catalog.find, catalog.check, catalog.delete, lambda id: catalog.fetch(id, tmp_path / "back")):
@@ -140,7 +144,7 @@ def test_an_unknown_id_names_those_near_it(catalog: BackupCatalog, archive: Path
         catalog.find("../../etc/passwd")
 
 
-def test_another_stack_has_a_shelf_of_its_own(catalog: BackupCatalog, scratch: Path, archive: Path) -> None:
+def test_another_stack_has_its_own_catalog(catalog: BackupCatalog, scratch: Path, archive: Path) -> None:
     backup = catalog.add(archive, ABOUT, CONTENTS)
     other = BackupCatalog(catalog.store, STAGING, None, scratch)
     assert other.list() == []
@@ -200,7 +204,7 @@ class Interrupting(Folder):
         ("half a manifest", None),
     ],
 )
-def test_what_goes_wrong_leaves_nothing(
+def test_a_failed_backup_leaves_no_file(
     step: str, error: BaseException | None, encrypted: bool, tmp_path: Path, key: str, scratch: Path, archive: Path
 ) -> None:
     store = Interrupting(tmp_path / "kept")
@@ -211,7 +215,7 @@ def test_what_goes_wrong_leaves_nothing(
     assert not list(scratch.glob("*"))
 
 
-def test_the_manifest_comes_last_and_goes_first(tmp_path: Path, scratch: Path, archive: Path) -> None:
+def test_the_manifest_is_written_last_and_deleted_first(tmp_path: Path, scratch: Path, archive: Path) -> None:
     seen: list[str] = []
 
     class Watched(Folder):
@@ -271,7 +275,9 @@ def backdated(catalog: BackupCatalog, *days: float, records: Sequence[int] = (),
         pytest.param(None, None, [0, 1, 2, 3, 4], id="no rule"),
     ],
 )
-def test_retention(count: int | None, days: int | None, kept: list[int], catalog: BackupCatalog) -> None:
+def test_retention_deletes_by_count_and_age(
+    count: int | None, days: int | None, kept: list[int], catalog: BackupCatalog
+) -> None:
     made = backdated(catalog, 1, 5, 9, 20, 40)
     removed = catalog.prune(count, days, set())
     assert [made.index(backup) for backup in catalog.list()] == kept
@@ -279,13 +285,13 @@ def test_retention(count: int | None, days: int | None, kept: list[int], catalog
     assert len(stored(catalog)) == 2 * len(kept)
 
 
-def test_what_is_named_is_kept(catalog: BackupCatalog) -> None:
+def test_a_protected_backup_is_not_deleted(catalog: BackupCatalog) -> None:
     made = backdated(catalog, 1, 5, 9)
     assert catalog.prune(1, None, {made[2].id}) == [made[1]]
     assert catalog.list() == [made[0], made[2]]
 
 
-def test_what_was_killed_half_way_is_swept_after_a_day(catalog: BackupCatalog) -> None:
+def test_files_of_a_killed_backup_are_deleted_after_a_day(catalog: BackupCatalog) -> None:
     kept = backdated(catalog, 3)[0]
     old, new = (
         f"{PROD}/prod-g1-{at}Z-abcd.zip{end}" for at, end in (("20200101T000000", ".age"), ("29990101T000000", ""))
@@ -301,7 +307,7 @@ def test_what_was_killed_half_way_is_swept_after_a_day(catalog: BackupCatalog) -
     ]
 
 
-def test_plain_data_of_who_was_killed_goes_after_a_day(catalog: BackupCatalog, scratch: Path) -> None:
+def test_temporary_plain_data_of_a_killed_backup_is_deleted_after_a_day(catalog: BackupCatalog, scratch: Path) -> None:
     with catalog.room() as killed, catalog.room() as running:
         (killed / "backup.zip").write_text("plain")
         os.utime(killed, (time.time() - 90_000,) * 2)
@@ -310,7 +316,7 @@ def test_plain_data_of_who_was_killed_goes_after_a_day(catalog: BackupCatalog, s
             assert room.stat().st_mode & 0o777 == 0o700
 
 
-def test_somebody_else_may_prune_at_the_same_time(catalog: BackupCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_concurrent_prune_causes_no_error(catalog: BackupCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
     made = backdated(catalog, 1, 5, 9)
     seen = catalog._manifests(catalog._sizes())
     monkeypatch.setattr(catalog, "_manifests", lambda _: seen)
@@ -319,13 +325,13 @@ def test_somebody_else_may_prune_at_the_same_time(catalog: BackupCatalog, monkey
     assert len(stored(catalog)) == 2
 
 
-def test_a_probe_leaves_nothing(store: Store, scratch: Path) -> None:
+def test_the_write_check_leaves_no_file(store: Store, scratch: Path) -> None:
     BackupCatalog(store, PROD, None, scratch).check_writable()
     assert store.names("") == []
     assert not list(scratch.iterdir())
 
 
-def test_a_store_that_gives_back_other_bytes_is_told(tmp_path: Path, scratch: Path) -> None:
+def test_a_store_that_returns_other_bytes_is_reported(tmp_path: Path, scratch: Path) -> None:
     class Forgetful(Folder):
         def get(self, name: str, target: Path) -> None:
             target.write_bytes(b"other")
@@ -334,7 +340,7 @@ def test_a_store_that_gives_back_other_bytes_is_told(tmp_path: Path, scratch: Pa
         BackupCatalog(Forgetful(tmp_path / "kept"), PROD, None, scratch).check_writable()
 
 
-def test_a_manifest_with_more_in_it_is_read(catalog: BackupCatalog, folder: Folder, archive: Path) -> None:
+def test_a_manifest_with_unknown_keys_is_read(catalog: BackupCatalog, folder: Folder, archive: Path) -> None:
     backup = catalog.add(archive, ABOUT, CONTENTS)
     path = folder.root / str(PROD) / f"{backup.id}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "of a later release": [1]}))
@@ -345,7 +351,7 @@ def test_a_manifest_with_more_in_it_is_read(catalog: BackupCatalog, folder: Fold
     "change",
     [{"size": "12"}, {"size": None}, {"records": {"humans": "two"}}, {"verified": False}, {"reason": "whim"}],
 )
-def test_a_manifest_with_other_types_is_damaged(
+def test_a_manifest_with_wrong_types_is_damaged(
     change: dict[str, object], catalog: BackupCatalog, archive: Path
 ) -> None:
     backup = catalog.add(archive, ABOUT, CONTENTS)
@@ -356,7 +362,7 @@ def test_a_manifest_with_other_types_is_damaged(
     assert Backup.from_json(replace(backup, last_write=None).to_json(), "prod/x.json").last_write is None
 
 
-def test_stacks_whose_names_begin_alike_see_nothing_of_each_other(folder: Folder, scratch: Path) -> None:
+def test_stacks_with_similar_names_do_not_see_each_others_backups(folder: Folder, scratch: Path) -> None:
     owners = [
         replace(PROD, stack="prod-2"),
         replace(PROD, stack="pr"),
@@ -372,10 +378,10 @@ def test_stacks_whose_names_begin_alike_see_nothing_of_each_other(folder: Folder
     assert [other.list() for other in others] == theirs
 
 
-def test_what_was_copied_from_another_stack_is_refused_and_left_alone(
+def test_a_backup_copied_from_another_stack_is_refused_and_not_deleted(
     catalog: BackupCatalog, folder: Folder, scratch: Path, archive: Path, tmp_path: Path
 ) -> None:
-    """By hand, into the wrong folder: its manifest says whose it is."""
+    """Somebody copied it into the wrong folder: its manifest names its owner."""
     mine = backdated(catalog, 100)
     for owner in (STAGING, replace(PROD, organization="acme")):
         theirs = BackupCatalog(folder, owner, None, scratch).add(archive, ABOUT, CONTENTS)
@@ -394,8 +400,8 @@ def test_what_was_copied_from_another_stack_is_refused_and_left_alone(
         assert stored(catalog) == before
 
 
-def test_what_is_gone_or_cut_is_left_out_of_the_list_and_said(catalog: BackupCatalog, folder: Folder) -> None:
-    """One list of the store tells; what is left out counts for nothing, and goes when its time is over."""
+def test_missing_and_truncated_archives_are_not_listed_and_are_reported(catalog: BackupCatalog, folder: Folder) -> None:
+    """One listing of the store is enough; such backups do not count for retention, and are deleted at their time."""
     good, cut, gone = backdated(catalog, 1, 2, 3)
     (folder.root / str(PROD) / f"{cut.id}.zip").write_bytes(b"")
     (folder.root / str(PROD) / f"{gone.id}.zip").unlink()
@@ -407,19 +413,19 @@ def test_what_is_gone_or_cut_is_left_out_of_the_list_and_said(catalog: BackupCat
     assert catalog.prune(1, None, set()) == [cut, gone]
 
 
-def test_nine_nights_of_an_emptied_disk_do_not_push_out_the_backup_with_records(catalog: BackupCatalog) -> None:
+def test_many_empty_backups_do_not_displace_the_last_one_with_records(catalog: BackupCatalog) -> None:
     made = backdated(catalog, *range(10), records=[0] * 9 + [27])
     assert catalog.prune(3, None, set()) == made[3:9]
     assert catalog.prune(1, 0, set()) == made[1:3]
     assert catalog.list() == [made[0], made[9]]
 
 
-def test_full_and_empty_backups_are_counted_apart(catalog: BackupCatalog) -> None:
+def test_full_and_empty_backups_are_counted_separately(catalog: BackupCatalog) -> None:
     made = backdated(catalog, *range(6), records=[0, 0, 0, 5, 5, 5])
     assert catalog.prune(2, None, set()) == [made[2], made[5]]
 
 
-def test_the_last_backup_before_a_loss_stays_when_people_begin_anew(catalog: BackupCatalog) -> None:
+def test_the_last_backup_before_a_loss_is_retained(catalog: BackupCatalog) -> None:
     made = backdated(catalog, *range(6), records=[4, 3, 2, 1, 27, 26])
     catalog.prune(2, None, set())
     assert catalog.list() == [made[0], made[1], made[4]]
@@ -433,8 +439,8 @@ def change(**values: Any) -> Entry:
     return Entry(**whole)
 
 
-def test_what_the_newest_wipe_took_stays(catalog: BackupCatalog) -> None:
-    """Also when the new app has had other backups since, and as many records; older wipes hold nothing back."""
+def test_the_backup_of_the_newest_wipe_is_retained(catalog: BackupCatalog) -> None:
+    """Also when the new app has later backups with as many records; backups of older wipes are not retained."""
     made = (
         backdated(catalog, 6, app_id="older"),
         backdated(catalog, 5, app_id="old"),
@@ -448,8 +454,8 @@ def test_what_the_newest_wipe_took_stays(catalog: BackupCatalog) -> None:
     assert catalog.list() == [made[2][1], made[1][0]]
 
 
-def test_what_a_restart_took_stays(catalog: BackupCatalog) -> None:
-    """The app is the same before and after: its newest backup is not the one that the restart took."""
+def test_the_backup_of_a_restart_is_retained(catalog: BackupCatalog) -> None:
+    """The app is the same before and after, so its newest backup is not the one that the restart took."""
     made = backdated(catalog, 1, 2, 3, 4)
     AuditLog(catalog.store, PROD).add(change(kind="restart", from_app_id="app-1", to_app_id="app-1", backup=made[2].id))
     assert catalog.prune(1, None, set()) == [made[1], made[3]]

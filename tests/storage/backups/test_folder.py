@@ -1,4 +1,4 @@
-"""A folder keeps its files from other people's eyes, and never half a file."""
+"""A folder as backup store: private file modes, and no incomplete files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def everything(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if not path.is_dir())
 
 
-def test_only_the_owner_sees_it(folder: Folder, archive: Path) -> None:
+def test_files_and_folders_are_readable_only_by_their_owner(folder: Folder, archive: Path) -> None:
     os.umask(before := os.umask(0))
     os.umask(0)
     try:
@@ -35,7 +35,7 @@ def test_only_the_owner_sees_it(folder: Folder, archive: Path) -> None:
     assert [path.stat().st_mode & 0o777 for path in everything(folder.root)] == [0o600, 0o600]
 
 
-def test_a_name_stays_inside(folder: Folder, archive: Path) -> None:
+def test_a_name_outside_of_the_folder_is_refused(folder: Folder, archive: Path) -> None:
     for name in ("../a", "prod/../../a", "/etc/passwd", "", "prod//a", "prod/."):
         with pytest.raises(BackupsError, match="is not a name in the folder"):
             folder.put(name, archive)
@@ -58,7 +58,7 @@ class FullDisk:
         return os.write(file, taken)
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+def test_a_full_disk_is_one_sentence_and_leaves_no_file(
     folder: Folder, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.write_text("prod/a.zip", "what was there before")
@@ -72,7 +72,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     assert folder.read_text("prod/a.zip") == "what was there before"
 
 
-def test_a_disk_that_takes_little_at_a_time_is_no_trouble(
+def test_a_disk_that_accepts_few_bytes_at_a_time_works(
     folder: Folder, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.backups.files.os", FullDisk(archive.stat().st_size))
@@ -95,7 +95,7 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True, timeout=10)
 
 
-def test_a_disk_that_is_really_full(tiny: Path, key: str, tmp_path: Path) -> None:
+def test_a_really_full_disk_is_reported(tiny: Path, key: str, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(os.urandom(3 << 20))
     catalog = BackupCatalog(Folder(tiny / "kept"), PROD, key, tmp_path / "scratch")
@@ -109,7 +109,7 @@ def test_a_disk_that_is_really_full(tiny: Path, key: str, tmp_path: Path) -> Non
     assert everything(tiny) == [tiny / "other"]
 
 
-def test_a_full_scratch_disk_is_told_before_anything_changes(tiny: Path, folder: Folder, key: str) -> None:
+def test_a_full_scratch_disk_is_reported_before_any_change(tiny: Path, folder: Folder, key: str) -> None:
     (tiny / "other").write_bytes(bytes(3 << 19))
     with pytest.raises(BackupsError, match="is full"):
         BackupCatalog(folder, PROD, key, tiny / "scratch").check_writable()
@@ -117,8 +117,8 @@ def test_a_full_scratch_disk_is_told_before_anything_changes(tiny: Path, folder:
     assert everything(tiny) == [tiny / "other"]
 
 
-def test_a_disk_too_full_to_open_a_database_is_no_damage(tiny: Path, write_archive: Write) -> None:
-    """The database just fits; what SQLite puts beside it does not."""
+def test_a_disk_too_full_to_open_a_database_is_not_reported_as_damage(tiny: Path, write_archive: Write) -> None:
+    """The database just fits, but the files that SQLite writes beside it do not."""
     path = write_archive()
     with zipfile.ZipFile(path) as zipped:
         (tiny / "live.db").write_bytes(zipped.read("data.db"))
@@ -133,7 +133,7 @@ def test_a_disk_too_full_to_open_a_database_is_no_damage(tiny: Path, write_archi
     assert everything(tiny) == [tiny / "other"]
 
 
-def test_a_folder_that_is_a_file_is_told(folder: Folder, archive: Path) -> None:
+def test_a_folder_path_that_is_a_file_is_reported(folder: Folder, archive: Path) -> None:
     folder.root.write_text("in the way")
     with raises_text(BackupsError, r"cannot be used \(not a directory\)\. Fix: run `ls -ld .*` to see who"):
         folder.put("prod/a.zip", archive)
@@ -142,13 +142,13 @@ def test_a_folder_that_is_a_file_is_told(folder: Folder, archive: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="an administrator may write everywhere")
-def test_a_folder_that_may_not_be_written_is_told(folder: Folder, archive: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(folder: Folder, archive: Path) -> None:
     folder.root.mkdir(mode=0o500)
     with pytest.raises(BackupsError, match=r"cannot be used \(permission denied\)"):
         folder.put("prod/a.zip", archive)
 
 
-def test_what_a_killed_writer_has_left_is_no_object_and_goes_after_a_day(folder: Folder, archive: Path) -> None:
+def test_partial_files_are_not_objects_and_are_deleted_after_a_day(folder: Folder, archive: Path) -> None:
     folder.put("prod/a.zip", archive)
     old, new = folder.root / "prod" / ".b.zip.0000.part", folder.root / "prod" / ".c.zip.0000.part"
     for part in (old, new):
@@ -160,7 +160,7 @@ def test_what_a_killed_writer_has_left_is_no_object_and_goes_after_a_day(folder:
     assert new.exists()
 
 
-def test_an_interrupted_write_leaves_what_was_there(folder: Folder, archive: Path, tmp_path: Path) -> None:
+def test_an_interrupted_download_leaves_no_file(folder: Folder, archive: Path, tmp_path: Path) -> None:
     class Interrupted(Folder):
         def open(self, name: str) -> object:  # type: ignore[override]
             raise KeyboardInterrupt

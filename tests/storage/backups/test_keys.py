@@ -1,4 +1,4 @@
-"""age, through the library: keys, errors that keep their cause, and pieces instead of whole files."""
+"""Encryption with age: keys, errors with their cause, and streaming without whole files in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_new_key_is_an_age_identity() -> None:
     assert key != new_key()
 
 
-def test_anything_else_is_none(key: str) -> None:
+def test_an_invalid_key_is_refused_and_not_shown(key: str) -> None:
     for text in ("", "hunter2", "AGE-SECRET-KEY-1x", "age1qqqq", key[:-1], key[:-1] + "é", f"{key} {key}"):
         assert not valid_key(text)
         with raises_text(BackupsError, "Fix: run `oracle backups prod --new-key` to make a key") as told:
@@ -36,7 +36,7 @@ def test_anything_else_is_none(key: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 300_000])
-def test_what_is_sealed_can_be_opened_and_has_the_size_it_must(size: int) -> None:
+def test_sealed_data_can_be_opened_and_has_the_expected_size(size: int) -> None:
     key, plain = new_key(), random.Random(size).randbytes(size)
     for _ in range(20):  # age adds noise of another size each time
         data = sealed(plain, key)
@@ -47,14 +47,14 @@ def test_what_is_sealed_can_be_opened_and_has_the_size_it_must(size: int) -> Non
     assert sink.getvalue() == plain
 
 
-def test_a_size_that_cannot_be_is_none() -> None:
+def test_an_impossible_size_is_recognized() -> None:
     key = new_key()
     data = sealed(bytes(300_000), key)
     assert len(data) - 10_000 not in keys.sealed_sizes(300_000)
     assert len(data) + 10_000 not in keys.sealed_sizes(300_000)
 
 
-def test_what_age_itself_encrypted_can_be_opened() -> None:
+def test_data_encrypted_by_age_itself_can_be_opened() -> None:
     identity = pyrage.x25519.Identity.generate()
     data = pyrage.encrypt(b"by another program", [identity.to_public(), pyrage.x25519.Identity.generate().to_public()])
     sink = io.BytesIO()
@@ -62,7 +62,7 @@ def test_what_age_itself_encrypted_can_be_opened() -> None:
     assert sink.getvalue() == b"by another program"
 
 
-def test_a_wrong_key_is_told_from_damage() -> None:
+def test_a_wrong_key_is_distinguished_from_damage() -> None:
     key = new_key()
     data = sealed(bytes(200_000), key)
     with pytest.raises(keys.WrongKey):
@@ -94,7 +94,7 @@ class Failing(io.BytesIO):
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), BackupsError("away")])
-def test_the_error_of_a_stream_is_the_one_that_is_raised(error: BaseException) -> None:
+def test_the_error_of_a_stream_is_raised_unchanged(error: BaseException) -> None:
     key = new_key()
     data = sealed(bytes(500_000), key)
     for act, source in ((keys.seal, bytes(500_000)), (keys.unseal, data)):
@@ -104,7 +104,7 @@ def test_the_error_of_a_stream_is_the_one_that_is_raised(error: BaseException) -
             assert raised.value is error
 
 
-def test_neither_way_holds_more_than_a_piece() -> None:
+def test_sealing_and_opening_use_little_memory() -> None:
     class Counting(io.RawIOBase):
         """A source of many bytes that are made as they are read, and a sink that forgets."""
 

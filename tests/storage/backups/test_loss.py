@@ -1,4 +1,4 @@
-"""When a backend has lost its data with its disk, and when it has not."""
+"""The detection of a backend that has lost its data with its disk."""
 
 from __future__ import annotations
 
@@ -62,24 +62,24 @@ BACKED_UP = entry("backed-up", to_app=None, backup="of-before", migrated=None)
 OF_BEFORE = backup("of-before", LATER, app="app", posts=28)
 
 
-def test_the_newest_backup_of_the_app_says_what_it_held() -> None:
+def test_the_newest_backup_of_the_app_defines_the_known_records() -> None:
     found = known_of(entry(), [entry()], [backup("b2", LAST), backup("b1", LATER, posts=29)], None)
     assert (found.records, found.at, found.backup) == ({"posts": 30}, LAST, "b2")
 
 
-def test_without_one_the_ledger_does_and_the_app_before_has_the_backup() -> None:
+def test_without_a_backup_the_audit_log_defines_the_known_records() -> None:
     found = known_of(entry(), [BACKED_UP, entry()], [OF_BEFORE], None)
     assert (found.records, found.at, found.backup) == ({"posts": 28}, FILLED, "of-before")
     assert known_of(entry(), [BACKED_UP, entry()], [], None).backup is None  # it has been cleared away
 
 
-def test_a_restored_app_goes_back_to_what_it_was_restored_from() -> None:
-    """Not to the backup of the app that the restore has replaced, which is newer."""
+def test_the_backup_of_a_restored_app_is_the_restored_one() -> None:
+    """Not the newer backup of the app that the restore has replaced."""
     restored, junk = backup("restored", BEFORE, app="older"), backup("of-before", LATER, app="app", posts=3)
     assert known_of(entry("restore"), [BACKED_UP, entry("restore")], [junk, restored], "restored").backup == "restored"
 
 
-def test_what_was_emptied_on_purpose_held_nothing() -> None:
+def test_a_deliberately_emptied_app_has_no_known_records() -> None:
     assert not known_of(entry("wipe", migrated=None), [], [backup("b", BEFORE)], None).records
     assert not known_of(entry(), [], [backup("b", LATER, reason="restart")], None).records
     assert not known_of(entry(), [], [backup("b", LATER, posts=0)], None).records
@@ -112,13 +112,13 @@ def found(
         return find_loss(backend.url, LOGINS, "app-g1-r2", stored, stored, None)
 
 
-def test_the_disk_that_was_filled_has_the_operator_whatever_it_holds() -> None:
-    """Somebody who deletes posts is no alarm."""
+def test_a_disk_with_the_operator_is_not_lost() -> None:
+    """Users may delete all posts without an alarm."""
     assert found(OPERATOR) is None
     assert found(OPERATOR, second_factor=True) is None
 
 
-def test_a_new_disk_has_an_admin_of_its_own_and_no_operator() -> None:
+def test_a_new_disk_has_an_admin_but_no_operator() -> None:
     lost = found(LOGINS.email)
     assert lost is not None
     assert (lost.since, lost.now, lost.known.records) == (LAST, {"posts": 1}, {"posts": 30})
@@ -129,23 +129,23 @@ def test_a_new_disk_has_an_admin_of_its_own_and_no_operator() -> None:
     assert lost.known.recovery == RestoreBackup("b")
 
 
-def test_a_new_disk_after_the_password_was_changed_knows_nobody() -> None:
-    """The image makes the admin with the password that the app was made with."""
+def test_a_new_disk_after_a_password_change_refuses_every_login() -> None:
+    """The image creates the admin with the first password of the app."""
     lost = found()
     assert lost is not None
     assert lost.now is None
     assert "has neither of the program's logins" in lost.summary
 
 
-def test_an_operator_that_somebody_deleted_is_no_new_disk() -> None:
+def test_a_deleted_operator_is_not_a_new_disk() -> None:
     assert found(LOGINS.email, since=BEFORE) is None
 
 
-def test_an_app_made_by_hand_has_no_ledger_and_no_loss() -> None:
+def test_an_app_made_by_hand_has_no_audit_log_and_no_loss() -> None:
     assert found(LOGINS.email, entries=[]) is None
 
 
-def test_an_app_that_is_gone_is_known_by_the_ledger() -> None:
+def test_a_missing_app_is_known_from_the_audit_log() -> None:
     kept: Any = Stored([entry()])
     known = last_known("app-g1-r2", 1, kept, kept, None)
     assert known is not None

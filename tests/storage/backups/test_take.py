@@ -1,4 +1,4 @@
-"""The whole way, with a real PocketBase: made there, fetched, opened, compared, kept, and nothing left behind."""
+"""A whole backup of a real PocketBase: created, downloaded, opened, compared, stored, and cleaned up."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def archive(backend: Backend, session: pocketbase.Login, tmp_path: Path) -> Iter
     pocketbase.delete_backup(backend.url, session, "by_hand.zip")
 
 
-def test_what_pocketbase_writes_is_understood(
+def test_the_archive_of_pocketbase_is_read(
     archive: Path, backend: Backend, session: pocketbase.Login, scratch: Path
 ) -> None:
     with zipfile.ZipFile(archive) as zipped:
@@ -105,7 +105,9 @@ def test_damage_in_a_real_backup_is_found(archive: Path, scratch: Path) -> None:
         inspect(archive, scratch)
 
 
-def test_a_backup_is_taken(backend: Backend, session: pocketbase.Login, catalog: BackupCatalog, tmp_path: Path) -> None:
+def test_a_backup_is_taken_and_stored(
+    backend: Backend, session: pocketbase.Login, catalog: BackupCatalog, tmp_path: Path
+) -> None:
     backup = take(backend.url, session, catalog, ABOUT)
     assert catalog.list() == [backup]
     assert (backup.users, backup.files, backup.records["humans"]) == (2, 3, 2)
@@ -130,7 +132,7 @@ def miscounting(times: int, change: int, real: Counting) -> Counting:
     return count
 
 
-def test_a_backup_without_what_the_backend_says_it_has_is_not_kept(
+def test_a_backup_that_lacks_records_of_the_backend_is_not_stored(
     backend: Backend, session: pocketbase.Login, catalog: BackupCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pocketbase, "count_records", miscounting(100, +1, pocketbase.count_records))
@@ -141,21 +143,21 @@ def test_a_backup_without_what_the_backend_says_it_has_is_not_kept(
 
 
 @pytest.mark.parametrize("change", [-1, +1])
-def test_a_backend_that_is_written_to_meanwhile_is_backed_up(
+def test_a_backend_that_is_written_to_meanwhile_can_be_backed_up(
     change: int, backend: Backend, session: pocketbase.Login, catalog: BackupCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pocketbase, "count_records", miscounting(1, change, pocketbase.count_records))
     assert take(backend.url, session, catalog, ABOUT).records["humans"] == 2
 
 
-def test_a_record_that_came_and_went_is_looked_at_again(
+def test_a_count_that_differs_once_is_repeated(
     backend: Backend, session: pocketbase.Login, catalog: BackupCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pocketbase, "count_records", miscounting(2, +1, pocketbase.count_records))
     assert take(backend.url, session, catalog, ABOUT).records["humans"] == 2
 
 
-def test_what_the_download_changes_is_found(
+def test_a_download_with_other_bytes_is_refused(
     backend: Backend, session: pocketbase.Login, catalog: BackupCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     download = pocketbase.download_backup
@@ -166,7 +168,7 @@ def test_what_the_download_changes_is_found(
     assert pocketbase.list_backups(backend.url, session) == []
 
 
-def test_a_disk_that_fills_up_while_downloading_is_told(
+def test_a_disk_that_fills_up_during_the_download_is_reported(
     backend: Backend, session: pocketbase.Login, catalog: BackupCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(url: str, session: pocketbase.Login, name: str, target: Path) -> str:
@@ -180,7 +182,7 @@ def test_a_disk_that_fills_up_while_downloading_is_told(
     assert pocketbase.list_backups(backend.url, session) == []
 
 
-def test_an_interrupted_take_leaves_nothing_anywhere(
+def test_an_interrupted_backup_leaves_nothing_behind(
     backend: Backend, session: pocketbase.Login, catalog: BackupCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:

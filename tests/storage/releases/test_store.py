@@ -1,4 +1,5 @@
-"""Bytes of releases in a store: read back before they count as kept, checked when fetched, cleared away when nobody
+"""The release archive in a store: bytes are read back after writing, checked when fetched, and deleted when unused.
+
 needs them. Against a folder and a real S3 server.
 """
 
@@ -78,7 +79,7 @@ def ran(number: int) -> DeployedRelease:
 
 
 @pytest.mark.parametrize("kind", ["module", "assets", "image"])
-def test_what_is_kept_comes_back_byte_for_byte(keep: ReleaseStore, tmp_path: Path, kind: Kind) -> None:
+def test_archived_bytes_are_fetched_unchanged(keep: ReleaseStore, tmp_path: Path, kind: Kind) -> None:
     item, path = made(tmp_path, kind, "one\r\ntwo")
     assert keep.lacks([item]) == [item]
     keep.put(item, path)
@@ -88,7 +89,7 @@ def test_what_is_kept_comes_back_byte_for_byte(keep: ReleaseStore, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["module", "assets", "image"])
-def test_other_bytes_are_not_kept_and_not_fetched(keep: ReleaseStore, tmp_path: Path, kind: Kind) -> None:
+def test_other_bytes_are_neither_stored_nor_fetched(keep: ReleaseStore, tmp_path: Path, kind: Kind) -> None:
     item, path = made(tmp_path, kind, "one")
     other, wrong = made(tmp_path, kind, "another")
     with raises_text(ReleaseError, r"are damaged: .*\. Fix: run `oracle rollback prod --list` to see the releases"):
@@ -102,7 +103,7 @@ def test_other_bytes_are_not_kept_and_not_fetched(keep: ReleaseStore, tmp_path: 
     assert not list(tmp_path.glob(".back*"))
 
 
-def test_what_was_cut_off_is_not_fetched(keep: ReleaseStore, tmp_path: Path) -> None:
+def test_truncated_bytes_are_not_fetched(keep: ReleaseStore, tmp_path: Path) -> None:
     item, path = made(tmp_path, "assets", "one")
     keep.put(item, path)
     short = tmp_path / "short"
@@ -112,13 +113,13 @@ def test_what_was_cut_off_is_not_fetched(keep: ReleaseStore, tmp_path: Path) -> 
         keep.get(item, tmp_path / "back")
 
 
-def test_what_is_not_there_is_missing(keep: ReleaseStore, tmp_path: Path) -> None:
+def test_an_item_that_was_not_stored_is_missing(keep: ReleaseStore, tmp_path: Path) -> None:
     item, _ = made(tmp_path, "module", "one")
     with pytest.raises(Missing):
         keep.get(item, tmp_path / "back")
 
 
-def test_a_store_that_gives_back_other_bytes_keeps_nothing(
+def test_a_store_that_returns_other_bytes_stores_nothing(
     keep: ReleaseStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item, path = made(tmp_path, "module", "one")
@@ -128,7 +129,7 @@ def test_a_store_that_gives_back_other_bytes_keeps_nothing(
     assert keep.lacks([item]) == [item]
 
 
-def test_receipts_come_newest_first_and_once(keep: ReleaseStore) -> None:
+def test_receipts_are_listed_newest_first_and_without_duplicates(keep: ReleaseStore) -> None:
     for number in (1, 2, 2, 1):
         keep.note(ran(number))
     keep.store.write_text(f"{owner()}/releases/receipts/20270101T000000000000Z-dead.json", "{")
@@ -137,7 +138,7 @@ def test_receipts_come_newest_first_and_once(keep: ReleaseStore) -> None:
     assert {each.id for each in keep.ran()} == {"20260101-000100", "20260101-000200"}
 
 
-def test_bytes_that_no_kept_receipt_names_are_cleared_away(keep: ReleaseStore, tmp_path: Path) -> None:
+def test_bytes_that_no_remaining_receipt_names_are_deleted(keep: ReleaseStore, tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"")
     for number in (1, 2, 3):
         for item in items(release(number), packed=True):
@@ -157,7 +158,7 @@ def test_bytes_that_no_kept_receipt_names_are_cleared_away(keep: ReleaseStore, t
     assert [each.receipt["backend"][-1] for each in keep.ran()] == ["3", "2"]
 
 
-def test_a_packed_site_may_not_leave_its_folder(tmp_path: Path) -> None:
+def test_a_packed_site_with_a_path_outside_is_refused(tmp_path: Path) -> None:
     import io
     import tarfile
 
@@ -174,7 +175,7 @@ def test_a_packed_site_may_not_leave_its_folder(tmp_path: Path) -> None:
         assert not (tmp_path / "outside").exists()
 
 
-def test_the_cache_is_the_owners_and_forgets_what_is_not_used(tmp_path: Path) -> None:
+def test_the_cache_is_private_and_forgets_unused_bytes(tmp_path: Path) -> None:
     item, path = made(tmp_path, "module", "one")
     other, _ = made(tmp_path, "module", "another")
     for each in (item, other):
@@ -191,7 +192,7 @@ def test_the_cache_is_the_owners_and_forgets_what_is_not_used(tmp_path: Path) ->
     assert cache.UNUSED_SECONDS > 24 * 3600
 
 
-def test_a_release_is_whole_while_all_its_bytes_are_there(keep: ReleaseStore, tmp_path: Path) -> None:
+def test_a_release_is_complete_while_all_its_bytes_exist(keep: ReleaseStore, tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"")
     wanted = items(release(1), packed=True)
     for item in wanted:
@@ -202,7 +203,7 @@ def test_a_release_is_whole_while_all_its_bytes_are_there(keep: ReleaseStore, tm
     assert [len(part) for part in keep.survey()] == [0, 1, 0]
 
 
-def test_a_receipt_of_another_stack_is_left_out_and_left_alone(keep: ReleaseStore) -> None:
+def test_a_receipt_of_another_stack_is_ignored_and_not_deleted(keep: ReleaseStore) -> None:
     other = ReleaseStore(keep.store, owner("local-2"))
     other.note(ran(5))
     (copied,) = keep.store.names(f"{owner('local-2')}/")

@@ -1,4 +1,4 @@
-"""Code with the backend's address in it is not adopted, whether it runs or is checked out."""
+"""The adoption of code that contains the backend's address is refused, for running code and for checkouts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def refused(
     return [advice.text(each, "prod", "oracle adopt prod") for each in found]
 
 
-def test_an_api_that_runs_with_the_address_is_refused(tmp_path: Path) -> None:
+def test_adoption_is_refused_when_the_api_code_contains_the_address(tmp_path: Path) -> None:
     [said] = refused(tmp_path, {"api": {"index.js": CODE}, "web": {}, "universe": {}})
     assert said == (
         f"oracle-universe-api runs code with the backend's address written in it: {HOST} (index.js:2:22). Each "
@@ -42,7 +42,7 @@ def test_an_api_that_runs_with_the_address_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_binding_that_is_missing_is_made_first(tmp_path: Path) -> None:
+def test_the_fix_sets_a_missing_binding_before_the_code_changes(tmp_path: Path) -> None:
     seen = live(workers={"api": worker(API, bindings=bound(PB_ADMIN_EMAIL="secret_text"))})
     [said] = refused(tmp_path, {"api": {"index.js": CODE}}, seen)
     assert (
@@ -51,7 +51,7 @@ def test_a_binding_that_is_missing_is_made_first(tmp_path: Path) -> None:
     ) in said
 
 
-def test_every_module_of_every_worker_counts(tmp_path: Path) -> None:
+def test_every_module_of_every_worker_is_searched(tmp_path: Path) -> None:
     said = refused(tmp_path, {"api": {"a.js": b"", "b.js": CODE}, "web": {"_worker.js": CODE}})
     assert ["b.js:2:22" in said[0], "_worker.js:2:22" in said[1]] == [True, True]
     assert "let it call the API instead" in said[1]
@@ -65,14 +65,14 @@ def test_every_module_of_every_worker_counts(tmp_path: Path) -> None:
         {"spec": {"domains": [{"domain": "pb.oraclenet.org"}]}},
     ],
 )
-def test_the_apps_own_domains_count(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_the_apps_custom_domains_are_searched_too(tmp_path: Path, changes: dict[str, Any]) -> None:
     code = {"api": {"index.js": b"fetch('https://pb.oraclenet.org/api')"}}
     [said] = refused(tmp_path, code, live(app=app(**changes)))
     assert "pb.oraclenet.org (index.js:1:16)" in said
     assert refused(tmp_path, code) == []
 
 
-def test_what_is_checked_out_is_refused_too(tmp_path: Path) -> None:
+def test_checked_out_code_is_searched_too(tmp_path: Path) -> None:
     for path in ("services/api/src/worker.js", "services/web/public/index.html"):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_bytes(CODE)
@@ -86,7 +86,7 @@ def test_what_is_checked_out_is_refused_too(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_built_names_its_sources(tmp_path: Path) -> None:
+def test_the_refusal_of_a_built_module_names_its_source_files(tmp_path: Path) -> None:
     for path in ("dist/index.js", "lib/pb.ts"):
         (tmp_path / "api" / path).parent.mkdir(parents=True)
         (tmp_path / "api" / path).write_bytes(CODE)
@@ -104,7 +104,7 @@ def test_what_is_built_names_its_sources(tmp_path: Path) -> None:
     )
 
 
-def test_code_without_the_address_is_adopted(tmp_path: Path) -> None:
+def test_code_without_the_address_can_be_adopted(tmp_path: Path) -> None:
     code = {"api": {"index.js": b"export default { fetch: (r, env) => fetch(env.POCKETBASE_URL) }"}}
     assert refused(tmp_path, code) == []
 
@@ -120,7 +120,7 @@ class Engine:
         )
 
 
-def test_the_code_is_downloaded_from_every_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_fetch_code_downloads_the_modules_of_every_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Workers, "modules", lambda _, script: {script: CODE})
     found = fetch_code(Engine(tmp_path), SETTINGS)  # type: ignore[arg-type]
     assert {name: list(modules) for name, modules in found.items()} == {
@@ -130,7 +130,7 @@ def test_the_code_is_downloaded_from_every_worker(monkeypatch: pytest.MonkeyPatc
     }
 
 
-def test_code_that_cannot_be_read_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_fetch_code_fails_when_the_code_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def modules(_: Workers, script: str) -> dict[str, bytes]:
         raise WorkersApiError("Cloudflare refused the token.")
 
@@ -140,7 +140,9 @@ def test_code_that_cannot_be_read_is_a_failure(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_the_command_adopts_nothing_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dry_run: bool) -> None:
+def test_the_command_adopts_nothing_when_code_contains_the_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dry_run: bool
+) -> None:
     monkeypatch.setattr(command, "ready", lambda _, make: Engine(tmp_path))
     monkeypatch.setattr(command, "_engine_without_changes", lambda _: Engine(tmp_path))
     monkeypatch.setattr(Runs, "refuse_busy", lambda *_: None)

@@ -1,4 +1,4 @@
-"""What can be adopted, what is refused and with which words, and what the first release would change."""
+"""`oracle adopt`: accepted and refused resources, and the changes of the first release."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def domain(script: str) -> Domain:
     return Domain(id="domain-12345678", hostname="oraclenet.org", zone_id=ZONE, script=script)
 
 
-def test_what_is_as_declared_is_adopted() -> None:
+def test_resources_that_match_the_settings_can_be_adopted() -> None:
     seen = live(domains=(domain("oracle-net"),))
     assert list(refusals(with_domain(SETTINGS), seen, SETTINGS.services, OWNER)) == []
     found = adoption(with_domain(SETTINGS), seen, SETTINGS.services)
@@ -85,7 +85,7 @@ def test_what_is_as_declared_is_adopted() -> None:
     assert [line.split(":")[0] for line in found.words] == list(SETTINGS.services)
 
 
-def test_only_the_move_of_the_backends_address_to_a_secret_differs() -> None:
+def test_the_only_difference_is_that_the_backend_address_becomes_a_secret() -> None:
     [found] = differences(SETTINGS, live(), SETTINGS.services)
     assert (found.key, found.effect) == (
         "api: POCKETBASE_URL",
@@ -131,7 +131,7 @@ def bindings(name: str, script: str, **kinds: str) -> LiveResources:
         (bindings("api", "oracle-universe-api", GITHUB_TOKEN="secret_text"), "has a GITHUB_TOKEN"),
     ],
 )
-def test_what_cannot_be_adopted_is_refused_in_one_sentence(seen: LiveResources, words: str) -> None:
+def test_each_refusal_is_one_sentence_with_a_command(seen: LiveResources, words: str) -> None:
     [refusal] = refusals(SETTINGS, seen, SETTINGS.services, OWNER)
     assert words in refusal.problem
     commands = [str(each.then or each.command) for each in advice.fixes(refusal, "x", "oracle adopt x")]
@@ -141,7 +141,7 @@ def test_what_cannot_be_adopted_is_refused_in_one_sentence(seen: LiveResources, 
         assert command.endswith(" --stack x") or not command.startswith("pulumi")
 
 
-def test_what_is_another_stacks_is_not_adopted() -> None:
+def test_resources_of_another_stack_are_refused() -> None:
     theirs, ours = ("organization/oracle-net/local", str(OWNER))
 
     def marked(owner: str) -> LiveResources:
@@ -163,14 +163,14 @@ def test_what_is_another_stacks_is_not_adopted() -> None:
 
 
 @pytest.mark.parametrize("seen", [live(), live(domains=(domain("another"),))])
-def test_a_domain_that_leads_elsewhere_is_refused(seen: LiveResources) -> None:
+def test_a_domain_of_another_worker_is_refused(seen: LiveResources) -> None:
     [refusal] = refusals(with_domain(SETTINGS), seen, SETTINGS.services, OWNER)
     assert refusal.problem.startswith("oraclenet.org ")
     assert refusal.problem.endswith(", but it is declared for oracle-net.")
     assert refusal.helps[1] == RemoveKey("oracle-net:workers.web.domain")
 
 
-def test_a_github_token_that_is_configured_is_no_obstacle() -> None:
+def test_a_configured_github_token_does_not_prevent_adoption() -> None:
     configured = SETTINGS.model_copy(update={"github_token": SecretStr("token")})
     assert (
         list(
@@ -182,13 +182,13 @@ def test_a_github_token_that_is_configured_is_no_obstacle() -> None:
     )
 
 
-def test_only_services_that_are_asked_for_are_judged() -> None:
+def test_only_the_requested_services_are_checked() -> None:
     broken = live(app=None, workers={"api": None})
     assert list(refusals(SETTINGS, broken, ("web", "universe"), OWNER)) == []
     assert set(adoption(SETTINGS, live(), ("web",)).values) == {"workers.web.adopted.version"}
 
 
-def test_what_a_first_release_would_change_is_listed() -> None:
+def test_the_changes_of_the_first_release_are_listed() -> None:
     envs = [
         {"key": "PB_ADMIN_PASSWORD", "value": "EV[1:x]", "type": "SECRET"},
         {"key": "LITESTREAM_SECRET_ACCESS_KEY", "value": "EV[1:y]", "type": "SECRET"},
@@ -217,7 +217,7 @@ def test_what_a_first_release_would_change_is_listed() -> None:
     assert "EV[" not in str(found)
 
 
-def test_a_template_whose_image_nobody_has_filled_in_is_refused() -> None:
+def test_a_placeholder_image_from_the_template_is_refused() -> None:
     image = SETTINGS.backend.image.model_copy(update={"path": None, "digest": f"sha256:{'0' * 64}"})
     backend = SETTINGS.backend.model_copy(update={"image": image})
     settings = SETTINGS.model_copy(update={"backend": backend})

@@ -1,4 +1,4 @@
-"""An app that is built from a repository, with alerts: what is kept, what a first release changes, what is refused."""
+"""Adoption of an app that is built from a repository and has alerts: what stays, changes and is refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def effects(settings: Settings, seen: LiveResources) -> dict[str, str]:
         ({"image": {"repository": "backend", "deploy_on_push": {"enabled": True}}}, "backend", False, True),
     ],
 )
-def test_what_a_component_is_made_of(component: dict[str, Any], told: str, built_there: bool, on_push: bool) -> None:
+def test_the_source_of_a_component_is_recognized(
+    component: dict[str, Any], told: str, built_there: bool, on_push: bool
+) -> None:
     found = Source.of(component)
     assert found is not None
     assert (str(found), found.built, found.deployed_on_push) == (told, built_there, on_push)
@@ -58,7 +60,7 @@ def test_what_a_component_is_made_of(component: dict[str, Any], told: str, built
         ({"image": {"repository": "backend", "deploy_on_push": {"enabled": True}}}, "backend"),
     ],
 )
-def test_an_app_that_a_push_deploys_is_refused(source: dict[str, Any], origin: str) -> None:
+def test_an_app_with_deploy_on_push_is_refused(source: dict[str, Any], origin: str) -> None:
     [refusal] = refusals(SETTINGS, built(**source), SETTINGS.services, OWNER)
     assert refusal.problem.startswith(f"Each push to {origin} deploys jellyfish-app outside Pulumi on an empty disk")
     text = advice.text(refusal, "x", "oracle adopt x")
@@ -66,7 +68,7 @@ def test_an_app_that_a_push_deploys_is_refused(source: dict[str, Any], origin: s
     assert text.endswith(", then run `doctl apps update app-12345678 --spec spec.yaml`, then run `oracle adopt x`.")
 
 
-def test_one_that_no_push_deploys_is_adopted_and_told_of() -> None:
+def test_a_built_app_without_deploy_on_push_is_adopted_and_described() -> None:
     assert list(refusals(SETTINGS, built(), SETTINGS.services, OWNER)) == []
     [told] = [line for line in adoption(SETTINGS, built(), SETTINGS.services).words if line.startswith("backend: ")]
     assert told.endswith("built from github.com/Team/backend, branch main")
@@ -76,12 +78,12 @@ def test_one_that_no_push_deploys_is_adopted_and_told_of() -> None:
     assert "then no push to github.com/Team/backend deploys anything" in found["source"]
 
 
-def test_a_command_that_the_image_does_not_know_is_listed() -> None:
+def test_a_run_command_that_the_image_ignores_is_listed() -> None:
     found = effects(SETTINGS, built(github=GITHUB, run_command="./serve --now"))
     assert found["run_command"] == "is started by its image, not by: ./serve --now"
 
 
-def test_alerts_are_kept_by_declaring_them() -> None:
+def test_undeclared_alerts_are_added_to_the_settings() -> None:
     seen = built((FAILED, {**FAILED, "rule": "DOMAIN_FAILED", "disabled": True}), (CPU,))
     found = adoption(SETTINGS, seen, SETTINGS.services)
     assert "with its alerts DEPLOYMENT_FAILED, DOMAIN_FAILED, CPU_UTILIZATION" in found.words[0]
@@ -97,7 +99,7 @@ def test_alerts_are_kept_by_declaring_them() -> None:
     assert list(effects(SETTINGS, seen)) == ["source"]
 
 
-def test_declared_alerts_are_left_as_they_are_and_compared() -> None:
+def test_declared_alerts_are_compared_and_not_added_again() -> None:
     same = with_alerts(FAILED, CPU)
     assert adoption(same, built((FAILED,), (CPU,)), SETTINGS.services).alerts == ()
     assert list(effects(same, built((FAILED,), (CPU,)))) == ["source"]
@@ -108,8 +110,8 @@ def test_declared_alerts_are_left_as_they_are_and_compared() -> None:
     assert "the first release adds it" in found["alert DOMAIN_FAILED"]
 
 
-def test_an_alert_that_cannot_be_declared_is_said_to_go() -> None:
-    """One without a threshold, which the provider could not send."""
+def test_an_alert_that_cannot_be_declared_is_listed_as_lost() -> None:
+    """An alert without a threshold cannot be sent by the provider."""
     seen = built((), ({"rule": "CPU_UTILIZATION"},))
     assert adoption(SETTINGS, seen, SETTINGS.services).alerts == ()
     assert "the first release is without it" in effects(SETTINGS, seen)["alert CPU_UTILIZATION"]

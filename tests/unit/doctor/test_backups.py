@@ -1,4 +1,4 @@
-"""The store of backups and their key."""
+"""The check of the backup store and of the backup key."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def keyed(folder: Path, text: str, status: int = 0) -> Finding:
     return found
 
 
-def test_a_folder_is_written_and_nothing_stays(tmp_path: Path) -> None:
+def test_the_check_of_a_folder_leaves_no_file_behind(tmp_path: Path) -> None:
     made = stack(tmp_path, LOCAL)
     assert stored(made).level == "ok"
     assert not [path for path in (tmp_path / ".oracle" / "backups").rglob("*") if path.is_file()]
 
 
-def test_a_laptops_folder_is_no_place_for_a_teams_backups(tmp_path: Path) -> None:
+def test_a_local_folder_is_a_warning_for_a_real_stack(tmp_path: Path) -> None:
     found = stored(stack(tmp_path, REAL))
     assert found.level == "warn"
     assert found.remedy == "pulumi config set --path oracle-net:backup.store s3://BUCKET/PREFIX --stack local"
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     found = stored(stack(tmp_path, LOCAL, backup={"store": "folder:file/backups"}))
     assert found.level == "fail"
@@ -58,13 +58,13 @@ def test_the_stores_error_is_a_finding_with_its_command(tmp_path: Path, monkeypa
     assert found == Finding("backups", "fail", "/x cannot be used: permission denied", "ls -ld /x")
 
 
-def test_a_store_that_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_loses_files_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Folder, "read_text", lambda *_: None)
     found = stored(stack(tmp_path, LOCAL))
     assert (found.level, found.remedy) == ("fail", "oracle backup local")
 
 
-def test_a_bucket_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_bucket_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     bucket = {"store": "s3://backups/prod", "endpoint": "http://127.0.0.1:1"}
@@ -73,7 +73,7 @@ def test_a_bucket_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monke
     assert found.remedy
 
 
-def test_without_a_key_a_bucket_is_read_by_its_owner(tmp_path: Path) -> None:
+def test_a_bucket_without_a_backup_key_is_a_warning(tmp_path: Path) -> None:
     made = stack(tmp_path, LOCAL)
     assert [finding.level for finding in backups.key(made, made.settings(), {})] == ["ok"]
     made = stack(tmp_path, REAL, backup={"store": "s3://backups/prod"})
@@ -81,14 +81,14 @@ def test_without_a_key_a_bucket_is_read_by_its_owner(tmp_path: Path) -> None:
     assert (found.level, found.remedy) == ("warn", "oracle backups local --new-key")
 
 
-def test_a_key_that_opens_and_one_that_is_none(tmp_path: Path) -> None:
+def test_an_invalid_backup_key_is_a_failure_and_is_not_shown(tmp_path: Path) -> None:
     assert keyed(tmp_path, new_key()).level == "ok"
     found = keyed(tmp_path, "no-key-at-all")
     assert found.level == "fail"
     assert "no-key-at-all" not in str(found)
 
 
-def test_a_key_behind_the_wrong_passphrase(tmp_path: Path) -> None:
+def test_a_backup_key_that_the_passphrase_cannot_decrypt_is_a_failure(tmp_path: Path) -> None:
     found = keyed(tmp_path, "error: incorrect passphrase", status=255)
     assert (found.level, found.what) == ("fail", "The passphrase does not open the secrets of Pulumi.local.yaml")
     assert found.remedy

@@ -1,4 +1,4 @@
-"""All of it together: one deadline, no secret, one exit status."""
+"""The whole examination: one deadline, no secret in the output, one exit status."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, found: list[Finding], *options: str) ->
     return done.exit_code, done.output
 
 
-def test_the_exit_status_tells_whether_something_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_exit_status_is_1_when_a_check_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, [OK])[0] == 0
     assert run(monkeypatch, [OK, WARN])[0] == 0
     status, output = run(monkeypatch, [OK, WARN, FAIL])
@@ -46,18 +46,18 @@ def test_the_exit_status_tells_whether_something_fails(monkeypatch: pytest.Monke
     ]
 
 
-def test_scripts_get_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_output_is_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
     status, output = run(monkeypatch, [OK, WARN], "--json", "--stack", "prod")
     document = json.loads(output)
     assert (status, document["stack"], document["level"]) == (0, "prod", "warn")
     assert document["findings"][1] == {"check": "b", "level": "warn", "what": "so so", "remedy": "do this"}
 
 
-def test_markup_in_an_answer_is_only_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markup_in_a_finding_is_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "[red]x[/blue]" in run(monkeypatch, [Finding("[b]", "ok", "[red]x[/blue]")])[1]
 
 
-def test_a_remedy_belongs_to_what_is_not_well() -> None:
+def test_only_a_finding_that_is_not_ok_has_a_remedy() -> None:
     assert worst([OK, FAIL, WARN]) == "fail"
     assert worst([]) == "ok"
     for level, remedy in (("warn", ""), ("fail", ""), ("ok", "do")):
@@ -73,14 +73,14 @@ def test_an_error_is_a_finding_with_its_first_command() -> None:
     )
 
 
-def test_no_secret_leaves_whatever_repeats_it() -> None:
+def test_secrets_are_hidden_in_findings() -> None:
     hidden = secrets({"DIGITALOCEAN_TOKEN": TOKEN, "AWS_SECRET_ACCESS_KEY": f"{TOKEN}-longer", "PATH": "/usr/bin:/bin"})
     assert hidden == [f"{TOKEN}-longer", TOKEN]
     shown = Finding("a", "warn", f"said {TOKEN}-longer", f"try {TOKEN} in /usr/bin:/bin").without(hidden)
     assert shown == Finding("a", "warn", "said (hidden)", "try (hidden) in /usr/bin:/bin")
 
 
-def test_what_is_late_and_what_breaks_are_findings() -> None:
+def test_a_late_or_broken_check_is_a_finding() -> None:
     never = threading.Event()
 
     def late() -> Iterable[Finding]:
@@ -112,19 +112,19 @@ def test_what_is_late_and_what_breaks_are_findings() -> None:
     assert TOKEN not in str(found)
 
 
-def test_a_stack_that_does_not_exist_is_all_there_is_to_say(tmp_path: Path) -> None:
+def test_a_missing_stack_is_the_only_finding(tmp_path: Path) -> None:
     (found,) = examine(Stack("nowhere", tmp_path))
     assert found.level == "fail"
 
 
-def test_a_local_cloud_that_sleeps_is_said_once(tmp_path: Path) -> None:
+def test_a_stopped_local_cloud_is_reported_once(tmp_path: Path) -> None:
     found = examine(stack(tmp_path, "http://127.0.0.1:1"))
     (cloud,) = [each for each in found if "127.0.0.1:1" in each.what]
     assert (cloud.check, cloud.level, cloud.remedy) == ("cloud", "warn", "oracle up local")
     assert not {"digitalocean", "cloudflare"} & {each.check for each in found}
 
 
-def test_a_stack_on_a_cloud_that_answers(tmp_path: Path) -> None:
+def test_all_checks_run_for_a_stack_on_a_running_cloud(tmp_path: Path) -> None:
     said = {"/_cloud/health": (200, {"pid": 1}), "/v2/account": (401, {"message": f"no {TOKEN}"})}
     with served(Fake()) as fake:
         fake.answers |= said
@@ -139,7 +139,7 @@ def test_a_stack_on_a_cloud_that_answers(tmp_path: Path) -> None:
     assert TOKEN not in str(found)
 
 
-def test_a_file_that_cannot_be_used_leaves_the_rest_to_be_looked_at(tmp_path: Path) -> None:
+def test_the_other_checks_run_when_the_stack_file_is_invalid(tmp_path: Path) -> None:
     found = examine(stack(tmp_path, "http://127.0.0.1:1", generation="0"))
     assert found[0].level == "fail"
     assert {"engine", "plugins", "state", "disk"} <= {each.check for each in found}

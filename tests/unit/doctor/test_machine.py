@@ -45,14 +45,14 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
-def test_the_tools_of_this_checkout_are_well(tmp_path: Path) -> None:
+def test_the_tools_of_this_checkout_are_ok(tmp_path: Path) -> None:
     found = list(machine.toolchain(stack(tmp_path, LOCAL)))
     assert [finding.check for finding in found if finding.level == "ok"] == ["engine", "node", "pocketbase", "workerd"]
     assert located_tools().engine_version in found[0].what
     assert {finding.check for finding in machine.toolchain(stack(tmp_path, REAL))} == {"engine"}
 
 
-def test_tools_that_were_never_got(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tools_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise tools.ToolMissing("The tools have not been installed yet.")
 
@@ -61,7 +61,7 @@ def test_tools_that_were_never_got(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (found.level, found.remedy) == ("fail", "make tools")
 
 
-def test_pins_that_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outdated_tools_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "is_current", lambda: False)
     found = list(machine.toolchain(stack(tmp_path, REAL)))[1]
     assert (found.level, found.remedy) == ("warn", "make tools")
@@ -71,7 +71,9 @@ def test_pins_that_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     "text, told",
     [("#!/bin/sh\nexit 3\n", "status 3"), ("#!/bin/sh\nexec sleep 60\n", "within 0.3 s"), ("", "does not start")],
 )
-def test_an_engine_that_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str) -> None:
+def test_an_engine_that_does_not_start_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
     monkeypatch.setattr(machine, "SECONDS", 0.3)
     broken(monkeypatch, engine_bin=program(tmp_path / "bin" / "pulumi", text).parent)
     found = next(iter(machine.toolchain(stack(tmp_path, REAL))))
@@ -79,7 +81,7 @@ def test_an_engine_that_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert told in found.what
 
 
-def test_a_workers_runtime_that_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_workerd_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = program(tmp_path / "bin" / "anything", "#!/bin/sh\necho v1\n")
     program(tmp_path / "bin" / "pulumi", "#!/bin/sh\n")
     broken(monkeypatch, node_modules=tmp_path, node=here, pocketbase=here, engine_bin=here.parent)
@@ -87,7 +89,7 @@ def test_a_workers_runtime_that_has_gone(tmp_path: Path, monkeypatch: pytest.Mon
     assert (found.level, found.remedy) == ("fail", "make tools")
 
 
-def test_which_plugins_there_are(tmp_path: Path) -> None:
+def test_missing_plugins_are_named(tmp_path: Path) -> None:
     found = plugins(tmp_path)
     assert (found.level, found.what) == ("warn", "not installed yet: random, digitalocean, cloudflare")
     assert found.remedy == "oracle up local"
@@ -97,7 +99,7 @@ def test_which_plugins_there_are(tmp_path: Path) -> None:
     assert plugins(tmp_path).what == "official"
 
 
-def test_offline_plugins_are_for_the_local_cloud_only(tmp_path: Path) -> None:
+def test_offline_plugins_are_refused_for_the_real_clouds(tmp_path: Path) -> None:
     for name in NAMES:
         plugin(tmp_path / "home", name, offline=True)
     assert (plugins(tmp_path).level, plugins(tmp_path).what) == ("ok", "offline plugins")
@@ -107,7 +109,7 @@ def test_offline_plugins_are_for_the_local_cloud_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("free, level", [(1e11, "ok"), (1e9, "warn"), (1e8, "fail")])
-def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: float, level: str) -> None:
+def test_low_disk_space_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: float, level: str) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     found = list(machine.disk(stack(tmp_path, LOCAL), os.environ))
     assert {finding.level for finding in found} == {level}
@@ -116,7 +118,7 @@ def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free:
     }
 
 
-def test_a_folder_for_temporary_files_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_temporary_folder_is_reported(tmp_path: Path) -> None:
     found = list(machine.disk(stack(tmp_path, LOCAL), {"TMPDIR": str(tmp_path / "gone")}))[1]
     assert found.level == "fail"
     assert "temporary files" in found.what

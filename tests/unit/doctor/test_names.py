@@ -1,4 +1,4 @@
-"""Names under which something exists that is another stack's, or nobody's."""
+"""The check of resource names: free names, names of another stack, names without an owner."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def found(
     return [(each.level, each.what, each.remedy) for each in listed]
 
 
-def test_what_is_free_or_ours_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_names_and_names_of_this_stack_are_ok(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = FakeAccount.owned({APP: OURS}, {"oracle-net": OURS}, {DOMAIN.hostname: "oracle-net"})
     for account in (FakeAccount(), ours):
         assert [level for level, *_ in found(monkeypatch, account, domain=True)] == ["ok"]
 
 
-def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the state has it, as a copied one does."""
+def test_a_name_of_another_stack_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This holds also when the state contains the resource, as a copied state does."""
     account = FakeAccount.owned({APP: THEIRS}, {"oracle-net": THEIRS})
     for known in ((), ("backend-app", "web-script")):
         assert found(monkeypatch, account, *known) == [
@@ -72,8 +72,8 @@ def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -
         ]
 
 
-def test_what_carries_no_owner_can_be_adopted_unless_the_state_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then it is drift, which the next update repairs."""
+def test_a_name_without_an_owner_can_be_adopted_unless_the_state_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resource without an owner that is in the state is drift, which the next update repairs."""
     account = FakeAccount.owned({APP: None}, {"oracle-net": None, "o": None}, {DOMAIN.hostname: "o"})
     listed = found(monkeypatch, account, domain=True)
     assert [what.partition(" and ")[0] for _, what, _ in listed] == [
@@ -87,12 +87,12 @@ def test_what_carries_no_owner_can_be_adopted_unless_the_state_has_it(monkeypatc
     assert [level for level, *_ in found(monkeypatch, account, *known, domain=True)] == ["ok"]
 
 
-def test_clouds_that_do_not_answer_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cloud_that_does_not_answer_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     account = FakeAccount(failures={"find": AppPlatformError("DigitalOcean does not answer")})
     [(level, what, _)] = found(monkeypatch, account)
     assert (level, what) == ("warn", "the names could not be checked: DigitalOcean does not answer")
 
 
-def test_a_stack_is_examined_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_names_are_checked_for_every_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.engine.local_cloud.health", lambda _: {"pid": 1})
     assert "names" in examination._checks(Stack("prod"), SETTINGS, {})

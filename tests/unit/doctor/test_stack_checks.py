@@ -1,4 +1,4 @@
-"""The stack's file, direnv's file, the state and its lock."""
+"""The check of the stack's file, of .envrc, and of the state and its lock."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def stated(folder: Path, environment: Mapping[str, str]) -> list[Finding]:
     return list(stack_checks.state(stack(folder, ADDRESS), environment))
 
 
-def test_a_file_that_cannot_be_used_tells_every_problem_with_its_remedy(tmp_path: Path) -> None:
+def test_an_invalid_stack_file_lists_every_problem_with_its_remedy(tmp_path: Path) -> None:
     made = stack(tmp_path, ADDRESS, generation="0", drainSecond="1")
     settings, findings = stack_checks.configuration(made)
     assert settings is None
@@ -65,14 +65,14 @@ def test_a_file_that_cannot_be_used_tells_every_problem_with_its_remedy(tmp_path
     assert stack_checks.configuration(stack(tmp_path, ADDRESS))[1][0].level == "ok"
 
 
-def test_a_stack_that_does_not_exist(tmp_path: Path) -> None:
+def test_a_missing_stack_is_reported(tmp_path: Path) -> None:
     settings, (finding,) = stack_checks.configuration(Stack("nowhere", tmp_path))
     what = "There is no stack nowhere: Pulumi.nowhere.yaml does not exist. There are: none"
     assert (settings, finding) == (None, Finding("stack", "fail", what, "oracle up nowhere"))
     assert stack_checks.configuration(Stack("local", tmp_path))[1][0].remedy == "make up"
 
 
-def test_the_local_stack_needs_no_envrc_and_others_do(tmp_path: Path) -> None:
+def test_only_stacks_on_real_clouds_need_an_envrc(tmp_path: Path) -> None:
     (local,) = looked(tmp_path)
     assert local.level == "ok"
     (other,) = looked(tmp_path, address="https://api.digitalocean.com")
@@ -80,11 +80,11 @@ def test_the_local_stack_needs_no_envrc_and_others_do(tmp_path: Path) -> None:
     assert other.remedy == "cp .envrc.example .envrc"
 
 
-def test_an_envrc_that_is_loaded(project: Path) -> None:
+def test_a_loaded_envrc_is_ok(project: Path) -> None:
     assert [finding.level for finding in looked(project, {"DIRENV_DIR": f"-{project}"})] == ["ok"]
 
 
-def test_an_envrc_of_another_folder_is_not_this_one(project: Path) -> None:
+def test_an_envrc_of_another_folder_does_not_count_as_loaded(project: Path) -> None:
     direnv = project / "bin" / "direnv"
     direnv.parent.mkdir()
     direnv.touch(0o755)
@@ -93,35 +93,35 @@ def test_an_envrc_of_another_folder_is_not_this_one(project: Path) -> None:
     assert (found.level, found.what, found.remedy) == ("warn", ".envrc is not loaded here", "direnv allow")
 
 
-def test_without_direnv_it_can_be_loaded_all_the_same(project: Path) -> None:
+def test_the_remedy_without_direnv_is_to_source_the_envrc(project: Path) -> None:
     (found,) = looked(project, {"PATH": "/nowhere"})
     assert (found.level, found.remedy) == ("warn", "source .envrc")
 
 
-def test_an_envrc_that_git_has(project: Path) -> None:
+def test_an_envrc_tracked_by_git_is_a_failure(project: Path) -> None:
     git(project, "add", "--force", ".envrc")
     found = looked(project)[0]
     assert (found.level, found.remedy) == ("fail", "git rm --cached .envrc")
 
 
-def test_an_envrc_that_git_would_take(project: Path) -> None:
+def test_an_envrc_not_ignored_by_git_is_a_failure(project: Path) -> None:
     (project / ".gitignore").write_text("")
     found = looked(project)[0]
     assert (found.level, found.what) == ("fail", "git does not ignore .envrc")
 
 
-def test_an_envrc_that_others_may_read(project: Path) -> None:
+def test_an_envrc_that_others_can_read_is_a_warning(project: Path) -> None:
     (project / ".envrc").chmod(0o644)
     found = looked(project)[0]
     assert (found.level, found.remedy) == ("warn", "chmod 600 .envrc")
 
 
-def test_no_state_yet(tmp_path: Path) -> None:
+def test_a_missing_state_is_a_warning(tmp_path: Path) -> None:
     (found,) = stated(tmp_path, {"PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}"})
     assert (found.level, found.remedy) == ("warn", "oracle up local")
 
 
-def test_a_state_with_and_without_the_stack(tmp_path: Path) -> None:
+def test_the_state_is_checked_for_the_stack(tmp_path: Path) -> None:
     environment = engine(tmp_path / "bin", [{"name": "organization/oracle-net/local", "resourceCount": 31}])
     assert [(f.check, f.level, f.what) for f in stated(tmp_path, environment)] == [
         ("state", "ok", "31 resources"),
@@ -131,7 +131,7 @@ def test_a_state_with_and_without_the_stack(tmp_path: Path) -> None:
     assert (found.level, found.what) == ("warn", "it has no stack local yet")
 
 
-def test_a_state_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
     error = "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"
     (known,) = stated(tmp_path, engine(tmp_path / "bin", error=error))
     assert (known.level, known.remedy) == ("fail", "pulumi login")
@@ -139,7 +139,7 @@ def test_a_state_that_cannot_be_read(tmp_path: Path) -> None:
     assert (unknown.level, unknown.what) == ("fail", "the bucket has gone")
 
 
-def test_a_state_elsewhere_tells_of_an_update_itself(tmp_path: Path) -> None:
+def test_a_remote_state_reports_an_update_in_progress(tmp_path: Path) -> None:
     environment = engine(tmp_path / "bin", [{"name": "local", "updateInProgress": True}])
     del environment["PULUMI_BACKEND_URL"]
     found = stated(tmp_path, environment)[1]
@@ -153,7 +153,7 @@ def test_a_state_elsewhere_tells_of_an_update_itself(tmp_path: Path) -> None:
         ("another-laptop", "held by process", "pulumi cancel --stack local"),
     ],
 )
-def test_a_lock_and_its_holder(tmp_path: Path, host: str, what: str, remedy: str) -> None:
+def test_the_holder_of_a_lock_is_named(tmp_path: Path, host: str, what: str, remedy: str) -> None:
     environment = engine(tmp_path / "bin", [{"name": "local"}])
     folder = tmp_path / "state" / ".pulumi" / "locks" / "organization" / "oracle-net"
     for name in ("local", "prod"):
@@ -171,7 +171,7 @@ def test_a_lock_and_its_holder(tmp_path: Path, host: str, what: str, remedy: str
     assert half.exists(), "somebody may be writing it just now"
 
 
-def test_values_that_are_still_the_templates_are_named(tmp_path: Path) -> None:
+def test_placeholder_values_of_the_template_are_named(tmp_path: Path) -> None:
     settings, [found] = stack_checks.configuration(stack(tmp_path, ADDRESS, accountId="0" * 32))
     assert settings is not None
     assert (found.level, found.what) == (

@@ -1,4 +1,4 @@
-"""What counts as drift, who made it, and what puts it right; what could not be seen is never "no drift"."""
+"""The detection of drift: its author and its repair; an unreadable part is reported as unknown."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def active(cause: str | None = None, **service: Any) -> dict[str, Any]:
     return {"id": "d-2", "phase": "ACTIVE", "created_at": LATER, "spec": spec(**service), **details}
 
 
-def test_a_network_as_declared_has_no_drift() -> None:
+def test_a_network_that_matches_its_state_has_no_drift() -> None:
     assert list(detect(scene(sight()))) == []
     assert list(unknown(scene(sight()))) == []
 
 
-def test_a_secret_that_was_changed_gives_the_traffic_back() -> None:
+def test_a_secret_changed_by_hand_is_repaired_by_restoring_the_version() -> None:
     facts = worker(
         "api",
         deployments=(deployed("v2", LATER),),
@@ -80,8 +80,8 @@ def test_a_secret_that_was_changed_gives_the_traffic_back() -> None:
     assert PASSWORD not in str(found)
 
 
-def test_a_version_of_ours_stays_ours_after_a_refresh_has_taken_over_an_upload_by_hand() -> None:
-    """The state knows the time of the other upload; the active version calls itself what the receipt says."""
+def test_a_refreshed_state_with_a_manual_upload_still_accepts_our_version() -> None:
+    """The state has the time of the other upload; the active version has the receipt's release."""
     versions = (version(2), version(1, "2026-11-22T08:00:00.000000Z"))
     facts = worker("api", deployments=(deployed("v1", LATER), deployed("v2")), versions=versions, lost_release=None)
     assert list(detect(scene(with_worker("api", facts)))) == []
@@ -89,12 +89,12 @@ def test_a_version_of_ours_stays_ours_after_a_refresh_has_taken_over_an_upload_b
     assert "was rolled back" in only(scene(with_worker("api", rolled_back))).what
 
 
-def test_what_the_engine_sees_is_put_right_by_an_update() -> None:
+def test_drift_that_the_engine_sees_is_repaired_by_an_update() -> None:
     found = only(scene(with_worker("web", worker("web", enabled=False))))
     assert (found.about, found.remedy) == ("web", "update")
 
 
-def test_shared_traffic_goes_back_to_one_version() -> None:
+def test_split_traffic_is_repaired_by_restoring_one_version() -> None:
     facts = worker(
         "web", deployments=(deployed("", LATER, v1=60.0, v2=40.0),), versions=(version(2, LATER), version(1))
     )
@@ -103,7 +103,7 @@ def test_shared_traffic_goes_back_to_one_version() -> None:
 
 
 @pytest.mark.parametrize("cause, owner", [(None, "by hand"), ("MANUAL", "by hand"), ("MAINTENANCE", "the platform")])
-def test_an_app_that_is_another_is_replaced_with_its_data(cause: str | None, owner: str) -> None:
+def test_a_changed_app_is_repaired_by_a_replacement(cause: str | None, owner: str) -> None:
     found = only(scene(with_app(active_deployment=active(cause, instance_size_slug="basic-xl"))))
     assert (found.about, found.owner, found.remedy) == ("backend", owner, "replacement")
     assert found.next == "oracle drift local --repair"
@@ -122,18 +122,18 @@ def test_variables_of_the_app_are_compared_by_name() -> None:
     assert "private-value" not in found.what
 
 
-def test_an_app_that_is_gone_is_not_repaired_without_a_person() -> None:
+def test_a_missing_app_is_not_repaired_automatically() -> None:
     found = only(scene(sight(app=AppFacts(app=None))))
     assert (found.about, found.remedy) == ("backend", "none")
     assert found.next == "oracle up local"  # which is refused, and names the backup, where the app held records
 
 
-def test_a_failed_deployment_beside_what_serves_is_left_to_a_person() -> None:
+def test_a_failed_deployment_is_not_repaired_while_another_one_serves() -> None:
     failed = AppFacts(app=app(), deployments=({"id": "d-2", "phase": "ERROR", "created_at": LATER},))
     assert only(scene(sight(app=failed))).remedy == "none"
 
 
-def test_an_app_left_behind_is_told_from_somebody_elses() -> None:
+def test_an_app_of_a_former_release_is_reported_as_left_behind() -> None:
     live = replace(ALONE, apps=("jellyfish-app", "jellyfish-app-g1-r2", "jellyfish-app-shop", "other"))
     found = only(scene(sight(), live=live))
     assert (found.owner, found.remedy) == ("left behind", "none")
@@ -162,7 +162,7 @@ def test_domains_are_compared(domains: tuple[str, ...], words: str, remedy: str)
     assert found.remedy == remedy
 
 
-def test_what_was_adopted_is_compared_by_its_ids() -> None:
+def test_adopted_resources_are_compared_by_their_ids() -> None:
     known = declared()
     runs = known.outputs.release
     by_hand = Release(
@@ -191,34 +191,34 @@ def test_what_was_adopted_is_compared_by_its_ids() -> None:
         {"declared": replace(declared(), sealed="The passphrase is wrong")},
     ],
 )
-def test_what_was_not_seen_is_said(changes: dict[str, Any]) -> None:
+def test_every_part_that_could_not_be_read_is_reported(changes: dict[str, Any]) -> None:
     made = scene(sight())
     [sentence] = unknown(replace(made, **changes))
     assert sentence
 
 
-def test_exit_status() -> None:
+def test_the_exit_status_is_1_for_drift_and_2_for_unknown() -> None:
     drift = Drift(about="api", what="x", owner="by hand", remedy="none", next="y")
     assert Report(stack="prod", drifts=(), unknown=()).exit_status == 0
     assert Report(stack="prod", drifts=(drift,), unknown=("z",)).exit_status == 1
     assert Report(stack="prod", drifts=(), unknown=("z",)).exit_status == 2
 
 
-def test_the_scene_is_the_one_of_status() -> None:
+def test_the_test_data_matches_that_of_the_status_tests() -> None:
     assert outputs()["backendApp"] in ALONE.apps
 
 
 ADDRESS = Occurrence(file="index.js", line=2, column=22, hostname="jellyfish-app-xml6o.ondigitalocean.app")
 
 
-def test_code_with_the_backends_address_in_it_is_told_and_not_repaired() -> None:
+def test_code_with_the_backends_address_is_reported_and_not_repaired() -> None:
     found = only(scene(sight(backend_addresses={"api": (ADDRESS,), "web": (), "universe": ()})))
     assert (found.about, found.owner, found.remedy) == ("api", "the code", "none")
     assert "jellyfish-app-xml6o.ondigitalocean.app (index.js:2:22)" in found.what
     assert found.next == "oracle deploy api --stack local"
 
 
-def test_code_that_could_not_be_read_is_not_no_drift() -> None:
+def test_unreadable_code_is_reported_as_unknown() -> None:
     unread: dict[str, None] = dict.fromkeys(("api", "web", "universe"))
     seen = sight(backend_addresses=unread)
     seen = replace(seen, workers={**seen.workers, "web": WorkerFacts(gone=True), "universe": TROUBLE})
@@ -228,7 +228,7 @@ def test_code_that_could_not_be_read_is_not_no_drift() -> None:
     assert not [each for each in said if "The code of oracle-universe-web " in each]  # nor was anything else of it
 
 
-def test_an_empty_disk_is_left_to_a_person_and_a_new_one_without_records_to_an_update() -> None:
+def test_an_empty_disk_is_repaired_by_an_update_only_without_known_records() -> None:
     known = Known(records={"posts": 28}, at=MADE, backup="kept")
     lost = Loss(app="jellyfish-app", since=LATER, now={}, known=known)
     found = only(scene(sight(loss=lost)))
@@ -237,7 +237,7 @@ def test_an_empty_disk_is_left_to_a_person_and_a_new_one_without_records_to_an_u
     assert (found.remedy, found.next) == ("update", "oracle up local")
 
 
-def test_an_uptime_check_changed_by_hand_is_put_right_by_an_update() -> None:
+def test_an_uptime_check_changed_by_hand_is_repaired_by_an_update() -> None:
     found = list(detect(scene(sight(checks=checks(enabled=False)))))
     assert [(each.about, each.remedy) for each in found] == [
         (name, "update") for name in ("backend", "api", "universe", "web")

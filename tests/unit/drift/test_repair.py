@@ -1,4 +1,4 @@
-"""What a repair does by itself: it gives a version its traffic back."""
+"""An automatic repair routes the traffic back to the right version."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OURS = "organization/oracle-net/local"
 
 
 @pytest.mark.parametrize("mark, given", [(OURS, True), (None, True), ("organization/oracle-net/x", False)])
-def test_another_stacks_worker_keeps_its_version(
+def test_a_repair_leaves_the_worker_of_another_stack_alone(
     monkeypatch: pytest.MonkeyPatch, mark: str | None, given: bool
 ) -> None:
-    """One without a mark was uploaded by hand, and that is what is repaired."""
+    """A Worker without an owner was uploaded by hand and is repaired."""
     workers, recording = MagicMock(), MagicMock()
     cloudflare = workers.return_value.__enter__.return_value
     cloudflare.bindings.return_value = {"STACK": {"text": mark}} if mark else {}

@@ -1,4 +1,4 @@
-"""Addresses of the backend in the code that runs: how they are seen, and what is said of them."""
+"""The search for the backend's address in running code, and the findings of `oracle status`."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def look(**urls: str) -> addresses.Found | None:
     return find_in_worker("http://127.0.0.1:1", "a", "token", "s", backends, 5)
 
 
-def test_the_code_that_runs_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_running_code_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     cloudflare(monkeypatch)
     assert look() == FOUND
 
 
-def test_a_version_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_is_downloaded_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = cloudflare(monkeypatch)
     assert (look(), look(), len(asked)) == (FOUND, FOUND, 1)
     asked = cloudflare(monkeypatch, version="v2", code=b"")
@@ -72,13 +72,13 @@ def test_a_version_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "error", [WorkersApiError("no", codes=frozenset({10013}), status=503), WorkersApiError("no answer")]
 )
-def test_code_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch, error: WorkersApiError) -> None:
+def test_unreadable_code_is_unknown(monkeypatch: pytest.MonkeyPatch, error: WorkersApiError) -> None:
     cloudflare(monkeypatch, code=error)
     assert look() is None
     assert find_in_worker("http://127.0.0.1:1", "a", None, "s", BackendAddresses.of("jellyfish-app"), 5) is None
 
 
-def test_every_worker_is_asked_with_the_backends_own_address_and_other_stacks_apps(tmp_path: Path) -> None:
+def test_the_code_is_searched_for_the_addresses_of_all_stacks(tmp_path: Path) -> None:
     other = LOCAL.read_text().replace("appName: jellyfish-app", "appName: jellyfish-app-ada")
     (tmp_path / "Pulumi.ada.yaml").write_text(other)
     stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1", project=tmp_path)
@@ -95,7 +95,7 @@ def test_every_worker_is_asked_with_the_backends_own_address_and_other_stacks_ap
         )
 
 
-def test_a_worker_with_such_code_is_degraded() -> None:
+def test_a_worker_with_the_address_in_its_code_is_degraded() -> None:
     seen = scene.sight(backend_addresses={"api": FOUND, "web": (), "universe": None})
     assert scene.blamed(seen, scene.REAL) == (
         "api",
@@ -109,13 +109,13 @@ def test_a_worker_with_such_code_is_degraded() -> None:
     )
 
 
-def test_a_site_is_told_how_to_reach_the_api() -> None:
+def test_the_fix_for_a_site_is_to_call_the_api() -> None:
     _, _, what, next = scene.blamed(scene.sight(backend_addresses={"web": FOUND}))
     assert what.endswith("The code should call the API at /_api, or at the apiUrl of /config.json.")
     assert next == "oracle deploy web --stack local"
 
 
-def test_a_look_hands_on_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collect_passes_on_the_addresses_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers: dict[str, Any] = {"addresses api": FOUND, "addresses web": TimedOut(), "addresses universe": ()}
 
     def together(questions: dict[str, Any], _: float) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def running(spec: dict[str, Any]) -> Observations:
     return with_app(active_deployment={"id": "d-2", "phase": "ACTIVE", "created_at": LATER, "spec": spec})
 
 
-def test_a_backend_that_is_down_is_the_only_one_to_blame() -> None:
+def test_a_backend_that_is_down_is_the_only_cause() -> None:
     seen = with_write_gate("api", WAITING, with_write_gate("backend", DEAD, sight(admin=None)))
     about, level, what, next = blamed(seen)
     assert (about, level) == ("backend", "down")
@@ -41,11 +41,11 @@ def test_a_backend_that_is_down_is_the_only_one_to_blame() -> None:
     assert (api.because, web.because) == ("backend", None)
 
 
-def test_a_hung_backend_says_so() -> None:
+def test_a_hanging_backend_is_reported_with_the_timeout() -> None:
     assert "no answer in 5 s" in blamed(with_write_gate("backend", scene.HUNG, sight(admin=None)))[2]
 
 
-def test_an_app_that_is_gone() -> None:
+def test_a_missing_app_is_the_only_cause() -> None:
     seen = with_write_gate(
         "api", WAITING, with_write_gate("backend", answer(status=404), sight(app=AppFacts(), admin=False))
     )
@@ -57,7 +57,7 @@ def test_an_app_that_is_gone() -> None:
     assert (row.phase, row.admin, row.version) == ("gone", None, None)
 
 
-def test_a_pinned_rollback_is_the_cause_of_the_other_release() -> None:
+def test_a_pinned_rollback_is_the_only_cause() -> None:
     old = {"id": "d-1", "phase": "ACTIVE", "created_at": LATER, "spec": scene.spec("sha256:" + "9" * 64)}
     seen = with_app(active_deployment=old, pinned_deployment=old)
     about, level, what, next = blamed(seen)
@@ -68,19 +68,19 @@ def test_a_pinned_rollback_is_the_cause_of_the_other_release() -> None:
     assert (row.phase, row.pinned) == ("pinned", True)
 
 
-def test_a_failed_deployment_over_one_that_serves() -> None:
+def test_a_failed_deployment_degrades_a_backend_that_still_serves() -> None:
     failed = {"id": "d-2", "phase": "ERROR", "created_at": LATER}
     about, level, what, _ = blamed(with_app(newest=failed))
     assert (about, level) == ("backend", "degraded")
     assert "ended with ERROR (2026-11-22T11:00). The one before it is still active" in what
 
 
-def test_an_app_without_a_deployment_that_serves() -> None:
+def test_an_app_without_an_active_deployment_is_reported() -> None:
     seen = with_write_gate("backend", DEAD, with_app(newest={"id": "d", "phase": "BUILDING"}, active_deployment=None))
     assert "has no active deployment" in blamed(seen)[2]
 
 
-def test_a_deployment_at_work_is_a_note() -> None:
+def test_a_deployment_in_progress_is_a_note() -> None:
     found = judged(with_app(in_progress_deployment={"id": "d-2", "phase": "DEPLOYING"}))
     assert found.findings == ()
     assert found.notes == ("A deployment of the backend is running (DEPLOYING).",)
@@ -100,32 +100,32 @@ def test_a_deployment_at_work_is_a_note() -> None:
         (scene.spec() | {"envs": [{"key": "PB_ADMIN_PASSWORD", "value": "x"}]}, "PB_ADMIN_PASSWORD is in plain text"),
     ],
 )
-def test_drift_is_told_by_what_the_program_put_there(spec: dict[str, Any], said: str) -> None:
+def test_only_the_declared_parts_of_the_app_spec_are_compared(spec: dict[str, Any], said: str) -> None:
     about, level, what, next = blamed(running(spec))
     assert (about, level, next) == ("backend", "degraded", "oracle drift local --repair")
     assert said in what
 
 
-def test_encrypted_values_are_no_drift() -> None:
+def test_encrypted_values_are_not_drift() -> None:
     spec = scene.spec()
     for number, env in enumerate(spec["envs"]):
         env["value"] = f"EV[1:other{number}:ciphertext]"
     assert judged(running(spec)).findings == ()
 
 
-def test_what_a_backend_says_of_itself_is_its_own_affair() -> None:
+def test_the_backends_own_version_text_is_shown_and_not_compared() -> None:
     seen = with_write_gate("backend", answer({"version": "0.36.0", "commit": "1f2e3d4"}))
     assert judged(seen).findings == ()
     row = judged(seen).services[0]
     assert (row.version, row.says) == (scene.IMAGE, "version 0.36.0, commit 1f2e3d4")
 
 
-def test_a_login_that_is_refused_is_the_backends_and_not_the_apis() -> None:
+def test_a_refused_login_is_blamed_on_the_backend() -> None:
     seen = sight(admin=False)
     assert blamed(seen) == ("backend", "degraded", "The backend refuses its admin's login.", "oracle up local")
 
 
-def test_a_second_factor_is_named_and_the_password_is_not_blamed() -> None:
+def test_a_required_second_factor_is_named_as_the_cause() -> None:
     seen = sight(admin=None, second_factor=True)
     about, _, what, next = blamed(seen)
     assert about == "backend"
@@ -134,7 +134,7 @@ def test_a_second_factor_is_named_and_the_password_is_not_blamed() -> None:
     assert next == ("oracle console backend --yes --stack local -- ./oracle-universe superuser otp admin@example.org")
 
 
-def test_a_backend_that_refuses_writes() -> None:
+def test_a_backend_that_refuses_writes_is_degraded() -> None:
     for state in ("moving", "ended"):
         about, level, what, next = blamed(sight(freeze=state, admin=False))
         assert (about, level) == ("backend", "degraded")
@@ -142,15 +142,15 @@ def test_a_backend_that_refuses_writes() -> None:
         assert next == "oracle up local"
 
 
-def test_a_backend_that_writes_to_deleted_files() -> None:
-    """Another app saves what is only in memory: a restart would lose it."""
+def test_a_backend_that_writes_to_deleted_files_is_degraded() -> None:
+    """A new app saves the data that exists only in memory; a restart would lose it."""
     about, level, what, next = blamed(sight(deleted_files=("data.db-shm", "data.db-wal")))
     assert (about, level) == ("backend", "degraded")
     assert "deleted files (data.db-shm and data.db-wal)" in what
     assert next.startswith("pulumi config set oracle-net:replacement 2 --stack local && ")
 
 
-def test_the_secrets_of_the_app_have_names_and_ages_only() -> None:
+def test_secrets_of_the_app_are_shown_by_name_and_age_only() -> None:
     row = judged(sight()).services[0]
     assert [(each.name, each.present, each.since) for each in row.secrets] == [
         ("PB_ADMIN_EMAIL", True, MADE),
@@ -164,7 +164,7 @@ def lost(**changed: Any) -> Loss:
     return replace(Loss(app="jellyfish-app", since=LATER, now={}, known=known), **changed)
 
 
-def test_an_empty_disk_is_down_and_names_the_restore() -> None:
+def test_an_empty_disk_is_down_and_its_fix_is_a_restore() -> None:
     found = judged(sight(loss=lost(), admin=False))
     assert [(each.about, each.level) for each in found.findings] == [("backend", "down")]
     assert found.findings[0].what.startswith("jellyfish-app is empty since 2026-11-22T11:00Z")
@@ -174,19 +174,19 @@ def test_an_empty_disk_is_down_and_names_the_restore() -> None:
     assert found.services[0].level == "down"
 
 
-def test_an_empty_disk_comes_before_what_else_was_changed_by_hand() -> None:
+def test_an_empty_disk_is_reported_before_other_changes() -> None:
     seen = running(scene.spec(instance_size_slug="basic-s"))
     assert blamed(replace(seen, loss=lost()))[1] == "down"
 
 
-def test_without_any_backup_the_loss_is_said() -> None:
+def test_an_empty_disk_without_a_backup_is_reported() -> None:
     gone = lost(known=Known(records={"posts": 28}, at=MADE, backup=None))
     _, level, what, next = blamed(sight(loss=gone))
     assert (level, next) == ("down", "oracle backups local")
     assert "No stored backup has these records." in what
 
 
-def test_a_new_disk_of_which_nothing_is_known_gets_its_logins_by_an_update() -> None:
+def test_an_empty_disk_without_known_records_is_fixed_by_an_update() -> None:
     nothing = lost(known=Known(records={}, at=MADE, backup=None))
     about, level, what, next = blamed(sight(loss=nothing, admin=False))
     assert (about, level, next) == ("backend", "degraded", "oracle up local")
@@ -219,7 +219,7 @@ def test_alerts_are_compared_by_rule() -> None:
     assert "the alert CPU_UTILIZATION differs" in with_alerts({**CPU, "value": 90.0}, services=[service])
 
 
-def test_a_released_app_that_is_built_from_a_repository() -> None:
+def test_an_app_built_from_a_repository_after_a_release_is_drift() -> None:
     made = scene.spec(github=GITHUB)
     del made["services"][0]["image"]
     about, level, what, next = blamed(running(made))
@@ -242,7 +242,7 @@ def by_hand(**github: Any) -> Diagnosis:
     return diagnose(settings, known, with_app(spec=spec, active_deployment=active), scene.LOCAL, scene.NOW)
 
 
-def test_an_adopted_app_that_is_built_says_from_what() -> None:
+def test_an_adopted_app_built_from_a_repository_is_a_note() -> None:
     found = by_hand()
     assert found.findings == ()
     [note] = found.notes
@@ -250,7 +250,7 @@ def test_an_adopted_app_that_is_built_says_from_what() -> None:
     assert note.endswith("Its first release from here runs an image.")
 
 
-def test_an_adopted_app_that_a_push_deploys_is_degraded() -> None:
+def test_an_adopted_app_with_deploy_on_push_is_degraded() -> None:
     [found] = by_hand(deploy_on_push=True).findings
     assert (found.about, found.level, found.next) == ("backend", "degraded", "oracle adopt local")
     assert "a push to github.com/Team/backend, branch main deploys it (deploy_on_push)" in found.what

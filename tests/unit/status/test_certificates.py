@@ -1,4 +1,4 @@
-"""Certificates of a site on loopback, made for the test."""
+"""The certificate check, against a site on loopback with a certificate made by the test."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _greet(server: socket.socket, context: ssl.SSLContext) -> None:
             secure.recv(1)
 
 
-def test_until_when_it_is_good(tmp_path: Path) -> None:
+def test_the_end_of_a_valid_certificate_is_read(tmp_path: Path) -> None:
     with _served(tmp_path, ENDS) as site:
         trust = ssl.create_default_context(cafile=str(site.trust))
         assert fetch_certificate(site.address.replace("https:", "http:"), 10, trust) is None
@@ -77,7 +77,7 @@ def test_until_when_it_is_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ends, said", [(ENDS, "self-signed"), (datetime(2020, 1, 1, tzinfo=UTC), "expired")])
-def test_one_that_cannot_be_trusted(tmp_path: Path, ends: datetime, said: str) -> None:
+def test_an_untrusted_certificate_is_reported(tmp_path: Path, ends: datetime, said: str) -> None:
     with _served(tmp_path, ends) as site:
         trust = ssl.create_default_context(cafile=str(site.trust)) if said == "expired" else None
         found = fetch_certificate(site.address, 10, trust)
@@ -86,6 +86,6 @@ def test_one_that_cannot_be_trusted(tmp_path: Path, ends: datetime, said: str) -
     assert found.days(datetime.now(UTC)) is None
 
 
-def test_where_there_is_none() -> None:
+def test_a_site_without_a_certificate_gives_none() -> None:
     assert fetch_certificate("http://localhost:1", 1) is None
     assert fetch_certificate("https://127.0.0.1:1", 1) is None

@@ -1,4 +1,4 @@
-"""What is asked of the clouds' APIs, and what their refusals mean."""
+"""The requests of `oracle status` to the clouds' APIs, and their errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _shares(version: str) -> dict[str, Any]:
     return {"deployments": [{"versions": [{"version_id": version, "percentage": 100}], "created_on": scene.MADE}]}
 
 
-def test_only_versions_of_the_secrets_endpoint_are_followed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_versions_with_a_changed_secret_need_the_earlier_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {
         "/deployments": _shares("v4"),
         "/versions": {
@@ -71,7 +71,7 @@ def test_only_versions_of_the_secrets_endpoint_are_followed_back(monkeypatch: py
     assert all(each.startswith("GET ") for each in asked)
 
 
-def test_an_uploaded_version_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_uploaded_version_needs_no_earlier_version(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {
         "/deployments": _shares("v2"),
         "/versions": {"items": [_version(3, "version_upload"), _version(2, "upload"), _version(1, "secret")]},
@@ -95,14 +95,14 @@ def test_an_uploaded_version_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> 
         (WorkersApiError("no answer"), "unreachable"),
     ],
 )
-def test_what_cloudflares_refusals_mean(monkeypatch: pytest.MonkeyPatch, error: WorkersApiError, why: str) -> None:
+def test_errors_of_cloudflare_are_classified(monkeypatch: pytest.MonkeyPatch, error: WorkersApiError, why: str) -> None:
     _cloudflare(monkeypatch, {"/deployments": error})
     found = _look()
     assert isinstance(found, CloudTrouble)
     assert found.why == why
 
 
-def test_a_script_that_is_gone_and_a_token_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_script_and_a_missing_token_are_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
     _cloudflare(monkeypatch, {"/deployments": WorkersApiError("none", codes=frozenset({10007}), status=404)})
     found = _look()
     assert isinstance(found, WorkerFacts)
@@ -125,7 +125,7 @@ def _digitalocean(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> l
     return bodies
 
 
-def test_the_app_its_deployments_and_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_its_deployments_and_its_price_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: dict[str, Any] = {
         "GET /v2/apps/app-1": {"app": scene.app()},
         "GET /v2/apps/app-1/deployments": {"deployments": [{"id": "d-1"}]},
@@ -143,11 +143,11 @@ def test_the_app_its_deployments_and_its_price(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("status, why", [(401, "token"), (500, "failing"), (None, "unreachable"), (422, "refused")])
-def test_what_digitaloceans_refusals_mean(monkeypatch: pytest.MonkeyPatch, status: int | None, why: str) -> None:
+def test_errors_of_digitalocean_are_classified(monkeypatch: pytest.MonkeyPatch, status: int | None, why: str) -> None:
     _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("It said no.", status=status)})
     assert fetch_app("http://127.0.0.1:1", "token", "app-1", 5) == CloudTrouble(why=why, text="It said no")  # type: ignore[arg-type]
 
 
-def test_an_app_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_app_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
     _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("none", status=404)})
     assert fetch_app("http://127.0.0.1:1", "token", "app-1", 5) == AppFacts()

@@ -1,4 +1,4 @@
-"""The command: exit statuses, JSON, and looking again and again."""
+"""The command `oracle status`: exit statuses, JSON and --watch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _found(monkeypatch: pytest.MonkeyPatch, *found: Status) -> None:
 
 
 @pytest.mark.parametrize("level, exit_status", [("healthy", 0), ("degraded", 1), ("down", 2)])
-def test_the_exit_status_says_how_it_is(
+def test_the_exit_status_shows_the_level(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: Level, exit_status: int
 ) -> None:
     _found(monkeypatch, status(level))
@@ -45,13 +45,13 @@ def test_the_exit_status_says_how_it_is(
     }
 
 
-def test_watching_is_for_terminals() -> None:
+def test_watch_needs_a_terminal() -> None:
     with pytest.raises(CommandError, match=r"^--watch needs a terminal, and excludes --json\.$") as raised:
         command.status(watch=True)
     assert raised.value.helps == (Fix("oracle status --stack local", "to show the status once"),)
 
 
-def test_watching_ends_with_what_was_seen_last(
+def test_watch_exits_with_the_status_seen_last(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
@@ -63,7 +63,7 @@ def test_watching_ends_with_what_was_seen_last(
     assert "local is" in capsys.readouterr().out
 
 
-def test_what_is_higher_than_the_screen_is_brief(
+def test_watch_shortens_output_that_is_taller_than_the_screen(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)

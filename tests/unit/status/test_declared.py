@@ -1,4 +1,4 @@
-"""What is read from a state: opened when it can be, and never shown."""
+"""The values that are read from a state; secrets are decrypted when possible and never shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from errors import Fix
 from tests.unit.status import scene
 
 
-def test_everything_that_is_needed_is_in_the_state() -> None:
+def test_the_state_has_every_value_that_status_needs() -> None:
     found = scene.declared()
     assert found.outputs.backend_app == "jellyfish-app"
     assert found.password == scene.PASSWORD
@@ -31,8 +31,8 @@ def test_everything_that_is_needed_is_in_the_state() -> None:
     assert found.operator == scene.OPERATOR_PASSWORD
 
 
-def test_what_a_refresh_wrote_is_not_declared() -> None:
-    """An upload by hand and a variable added by hand, as a refused update leaves them in the state."""
+def test_values_written_by_a_refresh_are_ignored() -> None:
+    """A manual upload and a manual variable are in the state after a refused update."""
     script = {"scriptName": "oracle-net", "modifiedOn": scene.LATER, "etag": "by-hand", "bindings": scene.secret([])}
     envs = scene.secret([{"key": "DEBUG", "value": "1"}])
     found = of(
@@ -54,19 +54,19 @@ def test_a_replaced_app_that_is_still_there_is_undeleted() -> None:
     assert of("local", {"resources": [*scene.resources(), app]}).undeleted == ()
 
 
-def test_secrets_are_not_in_what_it_prints() -> None:
+def test_secrets_are_not_in_the_repr() -> None:
     assert scene.PASSWORD not in repr(scene.declared())
     assert scene.OPERATOR_PASSWORD not in repr(scene.declared())
 
 
-def test_a_state_that_cannot_be_opened_tells_the_rest() -> None:
+def test_a_state_that_cannot_be_decrypted_gives_its_other_values() -> None:
     sealed = json.loads(json.dumps(scene.resources()).replace('"plaintext"', '"ciphertext"'))
     found = of("local", {"resources": sealed}, "the passphrase is wrong")
     assert (found.password, found.operator, found.app) == (None, None, None)
     assert found.outputs.api_url == scene.API
 
 
-def test_an_empty_state_is_no_deployment() -> None:
+def test_an_empty_state_means_that_the_stack_is_not_deployed() -> None:
     with pytest.raises(Undeclared, match="The stack local is not deployed") as caught:
         of("local", {})
     assert caught.value.helps == ()
@@ -97,7 +97,7 @@ def _engine(tmp_path: Path, script: str) -> Engine:
         ),
     ],
 )
-def test_a_state_that_cannot_be_read(
+def test_an_unreadable_state_is_reported_with_a_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, problem: str, fix: str | None
 ) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -107,7 +107,7 @@ def test_a_state_that_cannot_be_read(
     assert caught.value.helps == ((Fix(fix),) if fix else ())
 
 
-def test_a_wrong_passphrase_leaves_what_is_not_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_passphrase_hides_only_the_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     sealed = json.dumps({"deployment": {"resources": scene.resources()}}).replace('"plaintext"', '"ciphertext"')
     (tmp_path / "state.json").write_text(sealed)
@@ -120,13 +120,13 @@ def test_a_wrong_passphrase_leaves_what_is_not_secret(tmp_path: Path, monkeypatc
     assert found.password is None
 
 
-def test_a_state_backend_that_hangs_costs_a_bounded_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_state_backend_is_given_up_after_the_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(Undeclared, match="did not answer within"):
         read(_engine(tmp_path, "exec sleep 30"), 0.2)
 
 
-def test_what_waits_to_be_deleted_is_not_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resources_pending_deletion_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     old: dict[str, Any] = {**scene.script("api"), "delete": True}
     old["outputs"] = {**old["outputs"], "etag": "old"}

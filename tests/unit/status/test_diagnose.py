@@ -34,7 +34,7 @@ TOKEN = CloudTrouble(why="token", text="DigitalOcean refused GET /v2/apps/x: Una
         ("late", "does not answer", "oracle status --stack prod"),
     ],
 )
-def test_what_is_wrong_with_an_api(why: Why, said: str, next: str) -> None:
+def test_a_problem_of_an_api_is_explained(why: Why, said: str, next: str) -> None:
     text = "DIGITALOCEAN_TOKEN is not set" if why == "no token" else "DigitalOcean's API does not answer"
     found = blamed(sight(app=CloudTrouble(why=why, text=text)), REAL)
     assert found[:2] == ("digitalocean", "degraded")
@@ -53,13 +53,13 @@ def test_an_old_app_that_no_update_deleted_degrades_the_network(pending: bool, f
         assert (each.level, each.next) == ("degraded", "pulumi up --stack prod")
 
 
-def test_two_tokens_are_two_findings_and_no_service_is_blamed() -> None:
+def test_two_refused_tokens_are_two_findings_and_blame_no_service() -> None:
     found = judged(sight(app=TOKEN, workers=dict.fromkeys(scene.NAMES, replace(TOKEN, text="no"))))
     assert [each.about for each in found.findings] == ["digitalocean", "cloudflare"]
     assert {each.level for each in found.services} == {"healthy"}
 
 
-def test_a_machine_without_a_network_blames_the_network_alone() -> None:
+def test_without_a_network_only_the_network_is_blamed() -> None:
     silent = CloudTrouble(why="unreachable", text="does not answer")
     health_answers = dict.fromkeys(
         sight().health_answers, replace(scene.REFUSED, trouble="unknown host", detail="unknown host")
@@ -71,7 +71,7 @@ def test_a_machine_without_a_network_blames_the_network_alone() -> None:
     assert {each.because for each in judged(seen).services} == {"network"}
 
 
-def test_without_tokens_and_answers_it_is_the_network_too() -> None:
+def test_missing_tokens_and_no_answers_mean_that_the_network_is_down() -> None:
     nothing = CloudTrouble(why="no token", text="CLOUDFLARE_API_TOKEN is not set")
     unknown = CloudTrouble(why="unknown", text="the state cannot be read")
     health_answers = dict.fromkeys(sight().health_answers, scene.HUNG)
@@ -79,7 +79,7 @@ def test_without_tokens_and_answers_it_is_the_network_too() -> None:
     assert blamed(seen, REAL)[0] == "network"
 
 
-def test_an_update_that_was_killed_is_a_note() -> None:
+def test_an_interrupted_update_is_a_note() -> None:
     declared = replace(scene.declared(), pending=True)
     found = diagnose(scene.SETTINGS, declared, sight(), LOCAL, NOW)
     assert found.findings == ()
@@ -98,7 +98,7 @@ def test_a_receipt_that_is_not_deployed_yet_is_a_note() -> None:
     )
 
 
-def test_silent_clouds_are_not_the_network_while_services_answer() -> None:
+def test_the_network_is_not_blamed_while_services_answer() -> None:
     silent = CloudTrouble(why="unreachable", text="does not answer")
     found = judged(sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent)))
     assert [(each.about, each.level) for each in found.findings] == [
@@ -107,20 +107,20 @@ def test_silent_clouds_are_not_the_network_while_services_answer() -> None:
     ]
 
 
-def test_one_silent_cloud_is_not_the_network() -> None:
+def test_the_network_is_not_blamed_when_only_one_cloud_is_silent() -> None:
     silent = CloudTrouble(why="unreachable", text="does not answer")
     found = judged(sight(app=silent, health_answers=dict.fromkeys(sight().health_answers, scene.HUNG), admin=None))
     assert found.findings[0].about == "digitalocean"
     assert {each.about for each in found.findings[1:]} == {"backend", "web", "universe"}
 
 
-def test_every_service_down_with_a_cloud_that_answers_is_not_the_network() -> None:
+def test_the_network_is_not_blamed_while_a_cloud_answers() -> None:
     health_answers = dict.fromkeys(sight().health_answers, scene.HUNG)
     found = judged(sight(health_answers=health_answers, admin=None)).findings
     assert {each.about for each in found} == {"backend", "web", "universe"}  # the api may hang for the backend's sake
 
 
-def test_backups() -> None:
+def test_old_or_missing_backups_are_reported() -> None:
     old = Backups(where="x", count=2, newest="b", at=(NOW - timedelta(days=3)).isoformat())
     assert blamed(sight(backups=old)) == (
         "backups",
@@ -145,7 +145,7 @@ def test_a_problem_of_the_store_is_a_finding_with_its_first_command() -> None:
     assert found[2:] == ("b.json cannot be read: Permission denied.", "oracle backups local")
 
 
-def test_a_certificate_that_is_about_to_end() -> None:
+def test_a_certificate_that_ends_soon_is_reported() -> None:
     soon = Certificate(ends=(NOW + timedelta(days=5)).isoformat())
     late = Certificate(ends=(NOW + timedelta(days=50)).isoformat())
     found = blamed(sight(certificates={"web": soon, "api": late}))
@@ -155,7 +155,7 @@ def test_a_certificate_that_is_about_to_end() -> None:
     assert [each.certificate for each in rows] == [None, None, None, soon.ends]
 
 
-def test_without_a_state_what_answers_is_shown() -> None:
+def test_without_a_state_the_services_that_answer_are_shown() -> None:
     seen = sight(app=CloudTrouble(why="unknown", text="unknown"))
     found = diagnose(scene.SETTINGS, None, seen, LOCAL, NOW)
     assert found.findings == ()
@@ -175,13 +175,13 @@ def test_without_a_state_what_answers_is_shown() -> None:
         ((replace(scene.checks()[0], regions=frozenset({"se_asia"})), *scene.checks()[1:]), "asks from se_asia, not"),
     ],
 )
-def test_an_uptime_check_that_was_changed_by_hand(found: tuple[Check, ...], what: str) -> None:
+def test_an_uptime_check_changed_by_hand_is_reported(found: tuple[Check, ...], what: str) -> None:
     about, level, said, next = scene.blamed(scene.sight(checks=found))
     assert (about, level, next) == ("backend", "degraded", "oracle up local")
     assert what in said
 
 
-def test_checks_that_are_not_declared_or_not_listed_are_no_finding() -> None:
+def test_undeclared_or_unlisted_uptime_checks_are_no_finding() -> None:
     assert scene.judged(scene.sight(checks=None)).findings == ()
     nothing = scene.SETTINGS.model_copy(update={"monitoring": None})
     assert diagnose(nothing, scene.declared(), scene.sight(checks=()), scene.LOCAL, NOW).findings == ()

@@ -1,4 +1,4 @@
-"""Requests against a server that misbehaves on purpose, and questions that are late."""
+"""Requests to a server that misbehaves on purpose, and probes that miss their deadline."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def site() -> Iterator[str]:
         yield server.url
 
 
-def test_an_answer_has_a_status_a_body_and_a_time(site: str) -> None:
+def test_an_answer_has_a_status_a_body_and_a_duration(site: str) -> None:
     found = get(f"{site}/json", 5)
     assert (found.status, found.field, found.ok) == (200, {"a": 1}, True)
     assert found.milliseconds is not None
     assert str(found) == "200"
 
 
-def test_what_is_no_json_has_no_fields(site: str) -> None:
+def test_an_answer_that_is_not_json_has_no_fields(site: str) -> None:
     found = get(f"{site}/broken", 5)
     assert (found.status, found.field, found.ok) == (500, {}, False)
     assert Answer(status=200, body=[1]).field == {}
 
 
-def test_troubles_are_told_apart(site: str) -> None:
+def test_network_troubles_are_distinguished(site: str) -> None:
     hung, cut, nobody = get(f"{site}/hung", 0.2), get(f"{site}/cut", 5), get("http://127.0.0.1:1/", 5)
     assert (hung.trouble, str(hung)) == ("timeout", "no answer in 0.2 s")
     assert (cut.trouble, str(cut)) == ("broken", "the connection broke")
@@ -48,7 +48,7 @@ def test_troubles_are_told_apart(site: str) -> None:
     assert str(_troubled(failed, 5)) == "certificate has expired"
 
 
-def test_all_are_asked_at_once_and_the_late_are_left() -> None:
+def test_probes_run_in_parallel_and_late_ones_are_abandoned() -> None:
     both, never = threading.Barrier(2, timeout=10), threading.Event()
 
     def meets() -> int:
@@ -64,7 +64,7 @@ def test_all_are_asked_at_once_and_the_late_are_left() -> None:
     never.set()
 
 
-def test_what_a_question_raises_is_raised() -> None:
+def test_an_exception_of_a_probe_is_raised() -> None:
     def fails() -> None:
         raise RuntimeError("a defect")
 

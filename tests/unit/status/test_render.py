@@ -1,4 +1,4 @@
-"""What people see, on narrow and wide terminals and in files."""
+"""The status as people see it: on narrow and wide terminals, and in files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shown(found: Status, width: int, color: bool = False) -> str:
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
-def test_everything_fits(width: int) -> None:
+def test_the_whole_status_fits_the_width(width: int) -> None:
     text = shown(status(), width)
     assert max(map(len, text.splitlines())) <= width
     for said in ("https://web.example.org", "ACTIVE d-1", "active 1 v1", "111111111111", "200, 7 ms", "$5.00 a month"):
@@ -49,7 +49,7 @@ def test_everything_fits(width: int) -> None:
     assert "1, the newest 2 h old: jellyfish-app-g1-x" in text
 
 
-def test_a_finding_has_its_command_on_a_line_of_its_own() -> None:
+def test_the_command_of_a_finding_is_on_its_own_line() -> None:
     text = shown(status("down", with_write_gate("web", answer(status=500))), 200)
     assert "down web: oracle-net does not serve: status 500 at https://web.example.org/." in text
     lines = [line.strip() for line in text.splitlines()]
@@ -57,17 +57,17 @@ def test_a_finding_has_its_command_on_a_line_of_its_own() -> None:
     assert "local is down, 1 finding" in text
 
 
-def test_markup_in_what_services_say_is_text() -> None:
+def test_markup_in_a_finding_is_shown_as_text() -> None:
     finding = Finding(about="web", level="down", what="[bold]it[/bold] broke.", next="oracle up")
     assert "[bold]it[/bold] broke." in shown(replace(status(), findings=(finding,)), 80)
 
 
-def test_no_colour_in_a_file_and_colour_on_a_terminal() -> None:
+def test_color_is_used_only_on_a_terminal() -> None:
     assert "\x1b" not in shown(status(), 80)
     assert "\x1b" in shown(status(), 80, color=True)
 
 
-def test_one_thing_that_hides_all_others() -> None:
+def test_a_single_cause_is_shown_without_a_table_of_services() -> None:
     finding = Finding(about="network", level="down", what="It does not run.", next="oracle cloud start")
     alone = replace(status("down"), services=(), findings=(finding,))
     text = shown(alone, 80)
@@ -78,12 +78,12 @@ def test_one_thing_that_hides_all_others() -> None:
 @pytest.mark.parametrize(
     "seconds, said", [(5, "5 s"), (90, "2 min"), (7200, "2 h"), (90000, "25 h"), (864000, "10 d"), (-5, "0 s")]
 )
-def test_ages(seconds: int, said: str) -> None:
+def test_ages_are_shown_in_short_form(seconds: int, said: str) -> None:
     assert render.age((NOW - timedelta(seconds=seconds)).isoformat(), NOW.isoformat()) == said
     assert render.age(None, NOW.isoformat()) == ""
 
 
-def test_a_secret_that_is_missing_stands_out() -> None:
+def test_a_missing_secret_is_highlighted() -> None:
     found = status()
     backend = found.services[0]
     gone = replace(backend, secrets=(replace(backend.secrets[0], present=False), backend.secrets[1]))
@@ -91,7 +91,7 @@ def test_a_secret_that_is_missing_stands_out() -> None:
     assert "PB_ADMIN_EMAIL: MISSING; PB_ADMIN_PASSWORD: 2 h old" in text
 
 
-def test_brief_leaves_out_what_is_neither_a_state_nor_wrong() -> None:
+def test_brief_output_shows_only_states_and_problems() -> None:
     console = Console(file=io.StringIO(), width=80, highlight=False)
     console.print(render.render(status("down", with_write_gate("web", answer(status=500))), 80, brief=True))
     assert isinstance(console.file, io.StringIO)
@@ -101,7 +101,7 @@ def test_brief_leaves_out_what_is_neither_a_state_nor_wrong() -> None:
     assert "universe  healthy" in text
 
 
-def test_another_release_is_marked() -> None:
+def test_a_version_of_another_release_is_marked() -> None:
     found = status()
     other = replace(found.services[2], version="9" * 64)
     assert "999999999999 !" in shown(replace(found, services=(other,)), 80)

@@ -1,4 +1,4 @@
-"""From the state to the diagnosis, with what the state and the network say put in."""
+"""From the state to the diagnosis; the state and the network are test data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def arranged(monkeypatch: pytest.MonkeyPatch) -> Arranged:
     return arrange
 
 
-def test_a_healthy_stack(arranged: Arranged) -> None:
+def test_a_healthy_stack_has_no_findings(arranged: Arranged) -> None:
     found = arranged(scene.declared())()
     assert (found.level, found.exit_status, found.findings) == ("healthy", 0, ())
     assert [each.name for each in found.services] == ["backend", "api", "universe", "web"]
@@ -48,7 +48,7 @@ def test_a_healthy_stack(arranged: Arranged) -> None:
     assert scene.PASSWORD not in str(found.to_json())
 
 
-def test_a_stack_that_is_not_deployed(arranged: Arranged) -> None:
+def test_a_stack_that_is_not_deployed_is_the_only_finding(arranged: Arranged) -> None:
     found = arranged(Undeclared("The stack local is not deployed."))()
     assert (found.level, found.services) == ("down", ())
     assert [(each.about, each.what, each.next) for each in found.findings] == [
@@ -56,7 +56,7 @@ def test_a_stack_that_is_not_deployed(arranged: Arranged) -> None:
     ]
 
 
-def test_a_state_that_cannot_be_read_leaves_what_can_be_seen(arranged: Arranged) -> None:
+def test_with_an_unreadable_state_the_reachable_services_are_shown(arranged: Arranged) -> None:
     found = arranged(Undeclared("Nobody is logged in to a state backend.", Fix("pulumi login")))()
     assert (found.level, found.exit_status) == ("degraded", 1)
     assert [(each.about, each.what, each.next) for each in found.findings] == [
@@ -65,7 +65,7 @@ def test_a_state_that_cannot_be_read_leaves_what_can_be_seen(arranged: Arranged)
     assert [each.name for each in found.services] == ["api", "universe", "web"]
 
 
-def test_without_a_network_the_state_is_not_blamed_too(arranged: Arranged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_state_is_not_blamed(arranged: Arranged, monkeypatch: pytest.MonkeyPatch) -> None:
     gathered = arranged(Undeclared("The state backend did not answer within 20 s.", Fix("pulumi whoami --verbose")))
     silent = CloudTrouble(why="unreachable", text="does not answer")
     health_answers = dict.fromkeys(scene.sight().health_answers, scene.REFUSED)
@@ -80,13 +80,13 @@ def test_a_wrong_passphrase_is_one_finding(arranged: Arranged) -> None:
     assert "The passphrase does not fit, so" in found.findings[0].what
 
 
-def test_without_the_local_cloud_nothing_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_local_cloud_is_the_only_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_cloud, "health", lambda _: None)
     found = gather(Stack("local"))
     assert (found.level, [each.next for each in found.findings]) == ("down", ["oracle cloud start --stack local"])
 
 
-def test_the_state_is_read_once_while_it_is_fresh(arranged: Arranged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_is_read_again_only_after_its_age_limit(arranged: Arranged, monkeypatch: pytest.MonkeyPatch) -> None:
     arranged(scene.declared())
     reads: list[object] = []
 

@@ -46,7 +46,7 @@ def hand_made(**changed: object) -> WorkerFacts:
     return replace(made, **changed)  # type: ignore[arg-type]
 
 
-def test_all_well() -> None:
+def test_a_healthy_network_has_no_findings() -> None:
     found = judged(sight())
     assert found.findings == ()
     assert found.notes == ()
@@ -55,7 +55,7 @@ def test_all_well() -> None:
     assert all(each.version == each.declared for each in found.services)
 
 
-def test_a_worker_that_is_gone() -> None:
+def test_a_missing_worker_is_down() -> None:
     seen = with_write_gate("web", answer(status=404), with_worker("web", WorkerFacts(gone=True)))
     assert blamed(seen) == (
         "web",
@@ -65,7 +65,7 @@ def test_a_worker_that_is_gone() -> None:
     )
 
 
-def test_a_rollback_is_the_cause_of_the_other_release() -> None:
+def test_a_rollback_is_the_only_cause() -> None:
     facts = worker(
         "web",
         deployments=(deployed("v1", LATER), deployed("v2"), deployed("v1")),
@@ -82,7 +82,7 @@ def test_a_rollback_is_the_cause_of_the_other_release() -> None:
     assert (row.phase, row.pinned, row.number) == ("rolled back", True, 1)
 
 
-def test_a_version_that_was_uploaded_and_never_served_is_no_rollback() -> None:
+def test_a_version_that_never_served_is_not_a_rollback() -> None:
     facts = worker("web", versions=(version(2, LATER, "version_upload"), version(1, EARLIER)))
     assert judged(with_worker("web", facts)).findings == ()
 
@@ -96,14 +96,14 @@ def test_a_rollback_that_does_not_serve_is_one_finding() -> None:
     assert what.endswith("and it does not serve (503).")
 
 
-def test_traffic_that_is_shared() -> None:
+def test_split_traffic_is_reported() -> None:
     facts = worker("web", deployments=(deployed("", LATER, v1=60.0, v2=40.0),), versions=(version(2), version(1)))
     about, _, what, next = blamed(with_worker("web", facts))
     assert (about, what) == ("web", "The traffic of oracle-net is shared, 60 % to v1 and 40 % to v2.")
     assert "rollback v2 " in next
 
 
-def test_a_secret_changed_by_hand_without_anything_else_to_see() -> None:
+def test_a_secret_changed_by_hand_is_found_by_the_version_history() -> None:
     about, level, what, next = blamed(with_worker("api", hand_made()))
     assert (about, level) == ("api", "degraded")
     assert what.startswith("A secret of oracle-universe-api was changed outside Pulumi by ann@example.org at ")
@@ -112,18 +112,18 @@ def test_a_secret_changed_by_hand_without_anything_else_to_see() -> None:
     assert {each.since for each in row.secrets} == {LATER}
 
 
-def test_a_secret_changed_by_hand_explains_a_worker_that_does_not_serve() -> None:
+def test_a_changed_secret_explains_a_worker_that_does_not_serve() -> None:
     about, level, what, _ = blamed(with_write_gate("api", AWAY, with_worker("api", hand_made())))
     assert (about, level) == ("api", "down")
     assert "A secret of oracle-universe-api was changed" in what
 
 
-def test_a_secret_that_was_added_is_named() -> None:
+def test_an_added_secret_is_named() -> None:
     more = hand_made(secrets={"v2": frozenset({*SECRETS, "NEW"}), "v1": frozenset(SECRETS)})
     assert blamed(with_worker("api", more))[2].startswith("The secret NEW of oracle-universe-api was changed")
 
 
-def test_a_login_that_an_update_has_bound_is_nobodys_change() -> None:
+def test_a_login_bound_by_an_update_is_not_a_manual_change() -> None:
     facts = hand_made(
         secrets={"v2": frozenset({*SECRETS, LOGIN_MARK}), "v1": frozenset(SECRETS)},
         bindings={**bindings("api"), LOGIN_MARK: {"name": LOGIN_MARK, "type": "secret_text"}},
@@ -133,7 +133,7 @@ def test_a_login_that_an_update_has_bound_is_nobodys_change() -> None:
     assert [each.name for each in found.services[1].secrets] == list(SECRETS)
 
 
-def test_a_secret_changed_before_or_after_an_update_bound_its_login_is_found() -> None:
+def test_a_secret_changed_before_or_after_a_login_was_bound_is_found() -> None:
     marked, plain = frozenset({*SECRETS, LOGIN_MARK}), frozenset(SECRETS)
     for third, second in ((marked, plain), (marked, marked)):
         facts = hand_made(
@@ -144,7 +144,7 @@ def test_a_secret_changed_before_or_after_an_update_bound_its_login_is_found() -
         assert "changed outside Pulumi" in blamed(with_worker("api", facts))[2]
 
 
-def test_going_back_to_the_upload_before_a_changed_secret_is_no_rollback() -> None:
+def test_a_return_to_the_upload_before_a_changed_secret_is_not_a_rollback() -> None:
     both = (version(2, LATER, "secret"), version(1, EARLIER))
     facts = hand_made(
         deployments=(deployed("v1", LATER), deployed("v2")), versions=both, secrets={"v1": frozenset(SECRETS)}
@@ -165,7 +165,7 @@ def test_bindings_are_compared_by_name_kind_and_plain_text() -> None:
     assert next == "oracle up local"
 
 
-def test_what_undoes_a_binding_is_the_engines_own_version() -> None:
+def test_the_fix_for_a_changed_binding_restores_the_uploaded_version() -> None:
     facts = worker(
         "web",
         deployments=(deployed("v2", LATER), deployed("v1")),
@@ -177,7 +177,7 @@ def test_what_undoes_a_binding_is_the_engines_own_version() -> None:
     assert "rollback v1 " in next
 
 
-def test_another_code_and_the_same_code_again() -> None:
+def test_manual_uploads_of_different_and_of_the_same_code_are_reported() -> None:
     newer = {"deployments": (deployed("v2", LATER), deployed("v1")), "versions": (version(2, LATER), version(1))}
     assert (
         "uploaded outside Pulumi with other code" in blamed(with_worker("web", worker("web", etag="other", **newer)))[2]
@@ -185,12 +185,12 @@ def test_another_code_and_the_same_code_again() -> None:
     assert "uploaded outside Pulumi with the same code" in blamed(with_worker("web", worker("web", **newer)))[2]
 
 
-def test_an_address_that_was_switched_off() -> None:
+def test_a_disabled_workers_dev_address_is_reported() -> None:
     seen = with_write_gate("web", answer(status=404), with_worker("web", worker("web", enabled=False)))
     assert blamed(seen)[2] == "The workers.dev address of oracle-net was switched off, and it does not serve (404)."
 
 
-def test_a_worker_that_fails_by_itself() -> None:
+def test_a_worker_that_answers_with_an_error_is_down() -> None:
     about, level, what, next = blamed(with_write_gate("web", answer(status=500)))
     assert (about, level, what) == ("web", "down", "oracle-net does not serve: status 500 at https://web.example.org/.")
     assert next == f"{WRANGLER} tail oracle-net"
@@ -206,41 +206,41 @@ def with_health(health: HealthSettings, health_answer: Answer) -> tuple[Finding,
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 426])
-def test_any_program_is_well_that_answers_without_an_error_of_its_own(status: int) -> None:
+def test_any_answer_without_a_server_error_is_healthy(status: int) -> None:
     assert with_health(HealthSettings(), answer(status=status)) == ()
 
 
-def test_an_error_of_the_server_and_silence_are_not_well() -> None:
+def test_a_server_error_or_no_answer_is_down() -> None:
     for health_answer in (answer(status=500), scene.HUNG):
         [found] = with_health(HealthSettings(), health_answer)
         assert (found.about, found.level) == ("api", "down")
 
 
-def test_a_declared_status_is_the_only_good_one() -> None:
+def test_only_the_declared_status_is_healthy() -> None:
     health = HealthSettings(path="/ping", status=204)
     assert with_health(health, answer(status=204)) == ()
     [found] = with_health(health, answer(status=200))
     assert found.what == f"oracle-universe-api does not serve: status 200 at {scene.API}/ping."
 
 
-def test_what_a_worker_says_of_itself_is_its_own_affair() -> None:
+def test_the_workers_own_version_text_is_shown_and_not_compared() -> None:
     seen = with_write_gate("api", answer({"version": "2.1", "release": "9" * 64}))
     assert judged(seen).findings == ()
     row = judged(seen).services[1]
     assert (row.version, row.says) == (scene.MODULE, "version 2.1, release 999999999999")
 
 
-def test_an_upload_of_another_release_by_hand() -> None:
+def test_a_manual_upload_of_another_release_is_reported() -> None:
     facts = worker("web", bindings=bindings("web", RELEASE="9" * 64))
     assert "RELEASE is 999999999999, not 333333333333" in blamed(with_worker("web", facts))[2]
 
 
-def test_a_site_that_is_sent_elsewhere() -> None:
+def test_a_changed_api_url_of_a_site_is_reported() -> None:
     facts = worker("web", bindings=bindings("web", API_URL="https://other.example.org"))
     assert "API_URL is https://other.example.org, not https://api.example.org" in blamed(with_worker("web", facts))[2]
 
 
-def test_what_an_api_that_is_silent_would_have_told_is_unknown() -> None:
+def test_with_a_silent_api_the_workers_are_unknown_and_not_blamed() -> None:
     silent = CloudTrouble(why="failing", text="Cloudflare refused GET /x: broken (status 500)")
     found = judged(sight(workers=dict.fromkeys(scene.NAMES, silent)))
     assert [each.about for each in found.findings] == ["cloudflare"]
@@ -248,7 +248,7 @@ def test_what_an_api_that_is_silent_would_have_told_is_unknown() -> None:
     assert [each.phase for each in found.services] == ["ACTIVE", None, None, None]
 
 
-def test_a_domain_that_leads_elsewhere_and_a_switch_that_was_turned_on() -> None:
+def test_a_wrong_domain_and_an_enabled_workers_dev_address_are_reported() -> None:
     domain = DomainSettings(hostname="oraclenet.org", zone_id="1" * 32)
     settings = configured_worker(scene.SETTINGS, "web", domain=domain, workers_dev=False)
 

@@ -1,4 +1,4 @@
-"""A Worker's events in words."""
+"""A Worker's events as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def texts(found: Entry) -> list[str]:
     return [line.text for line in found.lines]
 
 
-def test_a_request_with_its_answer_and_what_was_said_meanwhile() -> None:
+def test_a_request_is_shown_with_its_answer_and_its_logs() -> None:
     found = entry(
         event={"request": REQUEST, "response": {"status": 200}},
         logs=[
@@ -42,7 +42,7 @@ def test_a_request_with_its_answer_and_what_was_said_meanwhile() -> None:
     assert found.lines[0].fields == {"outcome": "ok", "method": "GET", "url": REQUEST["url"], "status": 200}
 
 
-def test_an_exception_with_its_stack() -> None:
+def test_an_exception_is_shown_with_its_stack_trace() -> None:
     error = {"name": "TypeError", "message": "no luck", "stack": "    at fetch (worker.js:4:9)", "timestamp": 0}
     found = entry(outcome="exception", event={"request": REQUEST}, exceptions=[error])
     assert texts(found)[1:] == ["  TypeError: no luck", "      at fetch (worker.js:4:9)"]
@@ -64,7 +64,7 @@ def test_an_exception_with_its_stack() -> None:
         ("unknown", None, Status.ERROR),
     ],
 )
-def test_what_went_well(outcome: str, answer: int | None, status: Status) -> None:
+def test_the_outcome_decides_the_status(outcome: str, answer: int | None, status: Status) -> None:
     response = {} if answer is None else {"response": {"status": answer}}
     assert entry(outcome=outcome, event={"request": REQUEST, **response}).status is status
 
@@ -81,11 +81,11 @@ def test_what_went_well(outcome: str, answer: int | None, status: Status) -> Non
         (None, "event ok"),
     ],
 )
-def test_other_events_than_requests(event: Any, text: str) -> None:
+def test_events_other_than_requests_are_shown(event: Any, text: str) -> None:
     (line,) = entry(event=event).lines
     assert (line.text, line.kind) == (text, "event")
 
 
 @pytest.mark.parametrize("trace", [{}, {"logs": 1, "exceptions": None, "event": []}, {"logs": [1, {"message": 3}]}])
-def test_a_shape_that_nobody_knows_is_shown_as_well_as_may_be(trace: dict[str, Any]) -> None:
+def test_an_event_of_unknown_shape_is_still_shown(trace: dict[str, Any]) -> None:
     assert entry_of("api", trace).lines

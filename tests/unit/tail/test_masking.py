@@ -1,4 +1,4 @@
-"""What must not be seen."""
+"""The masking of secrets in the output."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def marked(value: object) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("form", [PASSWORD, json.dumps(PASSWORD)[1:-1], quote(PASSWORD, safe="")])
-def test_a_known_secret_is_masked_in_every_form(form: str) -> None:
+def test_a_known_secret_is_masked_in_every_encoding(form: str) -> None:
     assert Mask([PASSWORD])(f"login as {form}!") == f"login as {MASK}!"
 
 
-def test_a_secret_that_begins_with_another_is_masked_whole() -> None:
+def test_a_secret_that_starts_with_another_secret_is_masked_whole() -> None:
     assert Mask(["secret", "secret-and-more"])("secret-and-more") == MASK
 
 
-def test_what_is_too_short_would_mask_words() -> None:
+def test_a_short_secret_is_not_masked() -> None:
     assert Mask(["post", ""])("post it") == "post it"
 
 
@@ -44,18 +44,18 @@ def test_what_is_too_short_would_mask_words() -> None:
         ),
     ],
 )
-def test_what_looks_like_a_credential_is_masked(text: str, shown: str) -> None:
+def test_text_that_looks_like_a_credential_is_masked(text: str, shown: str) -> None:
     assert Mask([])(text) == shown
 
 
 @pytest.mark.parametrize(
     "text", ["GET https://a.example/keys?page=2 200 ok", "basic tests passed", "the token is gone"]
 )
-def test_ordinary_text_stays(text: str) -> None:
+def test_ordinary_text_is_not_masked(text: str) -> None:
     assert Mask([PASSWORD])(text) == text
 
 
-def test_the_states_secrets_without_what_is_public_and_without_names() -> None:
+def test_only_secret_values_of_the_state_are_masked() -> None:
     bindings = [
         {"name": "GITHUB_TOKEN", "type": "secret_text", "text": "ghp_1234567"},
         {"name": "RELEASE", "type": "plain_text", "text": "release-of-today"},

@@ -1,4 +1,4 @@
-"""What is shown of entries, and what is left out."""
+"""The output of entries, and their selection."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_event_is_shown_whole_or_not_at_all(
     assert [json.loads(each)["text"] for each in shown(capsys, wanted, as_json=True)] == texts
 
 
-def test_json_has_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_has_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(shown(capsys, Wanted(), as_json=True)[1]) == {
         "time": "2026-11-27T16:31:00.123Z",
         "service": "api",
@@ -74,7 +74,7 @@ def test_json_has_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_what_a_service_prints_does_not_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_of_a_service_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     entry = Entry(service="api", lines=(line("\x1b[2Jgone\r\x07\tand here"),))
     Show(["api"], Mask([]), Wanted(), as_json=False)(entry)
     assert capsys.readouterr().out.endswith("  \\x1b[2Jgone\\x0d\\x07\tand here\n")

@@ -1,4 +1,4 @@
-"""A stream that ends is opened again, and given up after a while."""
+"""A stream that ends is opened again, until the time limit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def scripted(*runs: list[Any]) -> Callable[[], Iterator[Any]]:
     return stream
 
 
-def test_what_all_streams_yield_comes_out_in_order_and_people_are_told(clock: Clock) -> None:
+def test_a_lost_stream_is_reopened_and_a_note_is_shown(clock: Clock) -> None:
     stop, notes = Stop(clock), list[str]()
     stream = scripted([Opened(), 1, StreamLost("It ended.")], [StreamLost("Not yet.")], [Opened(), 2, 3])
     found = follow_reopening("api", stream, stop, notes.append)
@@ -54,7 +54,7 @@ def test_what_all_streams_yield_comes_out_in_order_and_people_are_told(clock: Cl
     assert notes == ["api: It ended. Opening it again ...", "api: followed again."]
 
 
-def test_a_stream_that_cannot_be_opened_again_is_given_up_with_the_reason(clock: Clock) -> None:
+def test_a_stream_that_cannot_be_reopened_fails_with_the_reason(clock: Clock) -> None:
     stream = scripted([Opened(), 1, StreamLost("It ended.")], [StreamLost("The app is away.", WAIT)])
     begin, found = clock.now, follow_reopening("backend", stream, Stop(clock), lambda _: None)
     with pytest.raises(CommandError, match=r"^backend cannot be followed: The app is away\.$") as raised:
@@ -63,7 +63,7 @@ def test_a_stream_that_cannot_be_opened_again_is_given_up_with_the_reason(clock:
     assert PATIENCE < clock.now - begin < PATIENCE + 20
 
 
-def test_the_first_one_is_waited_for_a_shorter_time(clock: Clock) -> None:
+def test_the_first_opening_has_a_shorter_time_limit(clock: Clock) -> None:
     begin, notes = clock.now, list[str]()
     with pytest.raises(CommandError):
         list(follow_reopening("api", scripted([StreamLost("Nobody answers.")]), Stop(clock), notes.append))
@@ -71,20 +71,20 @@ def test_the_first_one_is_waited_for_a_shorter_time(clock: Clock) -> None:
     assert notes == []
 
 
-def test_one_that_opens_and_ends_again_and_again_is_not_given_up_but_asked_less_often(clock: Clock) -> None:
+def test_a_stream_that_often_ends_is_reopened_less_and_less_often(clock: Clock) -> None:
     stop = Stop(clock)
     found = follow_reopening("api", scripted([Opened(), 1, StreamLost("It ended.")]), stop, lambda _: None)
     assert [next(found) for _ in range(30)] == [1] * 30
     assert clock.slept[-1] == max(clock.slept) > clock.slept[0]
 
 
-def test_what_cannot_be_mended_is_raised_at_once(clock: Clock) -> None:
+def test_a_permanent_error_is_raised_at_once(clock: Clock) -> None:
     with pytest.raises(CommandError, match="gone"):
         list(follow_reopening("api", scripted([Opened(), CommandError("gone")]), Stop(clock), lambda _: None))
     assert clock.slept == []
 
 
-def test_nothing_is_opened_again_once_it_was_stopped(clock: Clock) -> None:
+def test_no_stream_is_reopened_after_a_stop(clock: Clock) -> None:
     stop = Stop(clock)
     found = follow_reopening("api", scripted([Opened(), 1, StreamLost("It ended.")]), stop, lambda _: None)
     assert next(found) == 1

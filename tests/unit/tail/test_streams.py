@@ -1,4 +1,4 @@
-"""The streams of both clouds, at their doubles: what is asked, what comes out, and that no tail is left behind."""
+"""The streams of both clouds, against fakes of their APIs: requests, output, and the deletion of each tail."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def lines(entries: Iterator[Entry | Opened], count: int) -> list[str]:
     return [entry.lines[0].text for entry in itertools.islice(found, count)]
 
 
-def test_a_worker_is_followed_as_wrangler_does_and_its_tail_deleted(api: Scripted) -> None:
+def test_a_worker_is_followed_and_its_tail_deleted(api: Scripted) -> None:
     stop = Event()
     with streaming([EVENT, STAY], protocol="trace-v1") as live:
         tail(api, live.address.replace("http", "ws"))
@@ -65,7 +65,7 @@ def test_a_worker_is_followed_as_wrangler_does_and_its_tail_deleted(api: Scripte
 
 
 @pytest.mark.parametrize("ends", [LATER, "2020-01-01T00:00:00Z"])
-def test_a_tail_that_ends_is_lost_and_deleted(api: Scripted, ends: str) -> None:
+def test_a_tail_that_ends_or_expires_is_lost_and_deleted(api: Scripted, ends: str) -> None:
     with streaming([], [STAY], protocol="trace-v1") as live:
         tail(api, live.address.replace("http", "ws"), ends)
         with pytest.raises(StreamLost, match=r"^The stream of events (ended|has expired)\.$"):
@@ -80,7 +80,7 @@ def test_a_tail_whose_stream_does_not_open_is_deleted(api: Scripted) -> None:
     assert api.asked[-1] == f"DELETE {TAILS}/t1"
 
 
-def test_a_worker_that_is_gone_is_no_matter_of_patience(api: Scripted) -> None:
+def test_a_missing_worker_is_a_permanent_error(api: Scripted) -> None:
     errors = [{"code": 10007, "message": "This Worker does not exist on your account."}]
     api.answers[TAILS] = [Reply({"success": False, "errors": errors, "messages": [], "result": None}, 404)]
     with pytest.raises(CommandError, match=r"^The Worker front does not exist\.$") as raised:
@@ -109,7 +109,7 @@ def backend(api: Scripted, stop: Event, state: str = "a") -> Backend:
     return Backend(platform, "pb", "a", lambda: state, "pulumi up", 7, stop)
 
 
-def test_the_backends_log_is_followed_and_goes_on_where_it_was_lost(api: Scripted) -> None:
+def test_the_backend_log_continues_where_it_was_lost(api: Scripted) -> None:
     first = [said("00.5", "one"), said("00.51", "two")]
     again = [said("00.5", "one"), said("00.51", "two"), said("00.512", "three"), {"data": "no time\n"}, STAY]
     with streaming(first, again) as live:
@@ -126,7 +126,7 @@ def test_the_backends_log_is_followed_and_goes_on_where_it_was_lost(api: Scripte
     assert live.opened == ["/log?token=s"] * 2
 
 
-def test_another_deployment_is_followed_although_the_stream_stays_open(
+def test_a_new_deployment_is_followed_although_the_old_stream_is_open(
     api: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cli.tail.backend.LOOK_SECONDS", 0)
@@ -136,7 +136,7 @@ def test_another_deployment_is_followed_although_the_stream_stays_open(
             list(backend(api, Event()).stream())
 
 
-def test_the_app_that_a_release_has_made_is_followed(api: Scripted) -> None:
+def test_the_app_of_a_new_release_is_followed(api: Scripted) -> None:
     with streaming([said("01", "new"), STAY]) as live:
         path = "/v2/apps/b/deployments/d9/components/pb/logs"
         api.answers = {
@@ -163,7 +163,7 @@ def test_the_app_that_a_release_has_made_is_followed(api: Scripted) -> None:
         ({"/v2/apps/a": [Reply({"message": "no"}, 503)]}, StreamLost, "DigitalOcean's API failed at"),
     ],
 )
-def test_why_the_backend_cannot_be_followed(
+def test_the_reason_why_the_backend_cannot_be_followed_is_given(
     api: Scripted, answers: dict[str, Any], error: type[UserError], text: str
 ) -> None:
     api.answers = answers
