@@ -90,9 +90,12 @@ def test_a_copied_stack_file_is_refused_by_every_command(untouched: Project) -> 
             assert name in said, said
         assert OWNER in said.replace("\n", ""), said
         assert next_step in " ".join(said.split()), said
-    assert f"(of {OWNER})" in copy.oracle("plan", "x").failed().output
+    assert f"belongs to {OWNER}, not to organization/oracle-net/x" in copy.oracle("plan", "x").failed().output
     assert f"belongs to {OWNER}" in copy.oracle("adopt", "x", "--dry-run").failed().output
-    assert f"(of {OWNER})" in copy.pulumi("preview", "--stack", "x").failed().output
+    assert (
+        f"belongs to {OWNER}, not to organization/oracle-net/x"
+        in copy.pulumi("preview", "--stack", "x").failed().output
+    )
     destroy(copy).well()
 
 
