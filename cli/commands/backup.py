@@ -45,7 +45,7 @@ def backup(
     pruned = stack_backups.catalog.prune(
         rules.keep_count, rules.keep_days, {taken.id, stack_backups.settings.restore_from or ""}
     )
-    echo_wrapped(f"Backed up: {phrases.backup(taken)}" + (f"; {len(pruned)} old ones deleted" if pruned else ""))
+    echo_wrapped(f"Backed up: {phrases.backup(taken)}" + (f"; old backups deleted: {len(pruned)}" if pruned else ""))
     if others := phrases.not_in_backups(stack_backups.settings):
         echo_wrapped(others)
     echo_wrapped(f"To restore it, run `oracle restore {taken.id} {stack}`.")

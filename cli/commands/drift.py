@@ -64,7 +64,7 @@ def _show(found: Report) -> None:
     for sentence in found.unknown:
         echo_wrapped(sentence)
     if not found.drifts:
-        incomplete = "no drift was found, but not everything could be checked."
+        incomplete = "not everything could be checked, so the result is incomplete."
         echo_wrapped(f"{found.stack}: {incomplete if found.unknown else 'no drift.'}")
 
 

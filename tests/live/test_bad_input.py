@@ -247,9 +247,9 @@ def test_a_salt_of_another_passphrase_is_reported(project: Project) -> None:
     with unchanged(project, whole=True), config(project, salt, ANOTHER_SALT):
         assert_fails_with(
             project.oracle("up"),
-            r"The passphrase does not open the secrets of Pulumi\.local\.yaml\. Fix: run "
+            r"The update failed: The passphrase does not open the secrets of Pulumi\.local\.yaml\. Fix: run "
             r'`eval "\$\(oracle env local\)"` to load the stack\'s environment; or run `git diff Pulumi\.local\.yaml` '
-            r"to see whether its encryptionsalt has changed\.",
+            r"to see whether its encryptionsalt has changed\. To go on, run `make up`\.",
         )
 
 
@@ -328,9 +328,8 @@ def test_a_port_in_use_is_reported(stopped: Project, port: Callable[[Project], i
     with taken(number):
         assert_fails_with(
             stopped.oracle("up"),
-            rf"The local cloud did not start: port {number} is in use( by \S+ \(process \d+\))?\. Fix: stop the "
-            rf"program "
-            r"that uses the port, then run `make up`; or set other ports in Pulumi\.local\.yaml, then run `make up`\.",
+            rf"The local cloud did not start: Port {number} is in use( by \S+ \(process \d+\))?\. Fix: stop the "
+            r"program that uses the port, then run `make up`; or set other ports in Pulumi\.local\.yaml, then run `make up`\.",
         )
     assert stopped.state_file.read_bytes() == before
 

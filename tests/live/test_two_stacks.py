@@ -141,7 +141,7 @@ def test_retention_deletes_only_the_stacks_own_backups(environments: Environment
         few = "  oracle-net:backup:\n    keepCount: 1\n"
         staging.edit("Pulumi.staging.yaml", "  oracle-net:backend:\n", f"{few}  oracle-net:backend:\n")
         before = backups(staging)
-        assert re.search(r"; \d+ old ones deleted", staging.oracle("backup", "staging").well().output)
+        assert re.search(r"; old backups deleted: \d+", staging.oracle("backup", "staging").well().output)
         assert set(before) - set(backups(staging))
         history = json.loads(staging.oracle("history", "staging", "--json").well().output)
         restores = [each["undo"].split()[2] for each in history if (each["undo"] or "").startswith("oracle restore")]
