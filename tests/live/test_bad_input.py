@@ -329,7 +329,8 @@ def test_a_port_in_use_is_reported(stopped: Project, port: Callable[[Project], i
         assert_fails_with(
             stopped.oracle("up"),
             rf"The local cloud did not start: Port {number} is in use( by \S+ \(process \d+\))?\. Fix: stop the "
-            r"program that uses the port, then run `make up`; or set other ports in Pulumi\.local\.yaml, then run `make up`\.",
+            r"program that uses the port, then run `make up`; or set other ports in Pulumi\.local\.yaml, then run "
+            r"`make up`\.",
         )
     assert stopped.state_file.read_bytes() == before
 
