@@ -244,7 +244,7 @@ def cause(done: Finished) -> str:
     """Return the cause of a failure, if the engine printed one, as the beginning of a sentence."""
     return (
         program_sentence(done.output) or (KILLED if done.status < 0 else "the cause is in the output above")
-    ).rstrip(".")
+    ).rstrip(".:")
 
 
 def unexpected(done: Finished) -> bool:

@@ -57,7 +57,7 @@ def pinned(project: Project) -> None:
         (variable_added, "the variable DEBUG was added"),
         (variable_removed, "the variable BACKEND is missing"),
         (size, "instance_size_slug is basic-xs, not basic-xxs"),
-        (pinned, "it is pinned there"),
+        (pinned, "it is pinned to that deployment"),
     ],
     ids=["added", "removed", "size", "pinned"],
 )
