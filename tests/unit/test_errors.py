@@ -111,6 +111,8 @@ def test_an_unexpected_error_gets_no_advice_to_retry(tmp_path: Path) -> None:
     assert advice.text(engine.failure(broken, UPDATE, "The update failed"), "prod", "") == (
         f"The update failed: {ABOVE}KeyError: 'missing'.{full_text}"
     )
+    colon = Finished(255, output("    error: The store is full:\n"))  # as godo ends its first line
+    assert advice.text(engine.failure(colon, UPDATE), "prod", "") == f"The store is full. To go on, run `{UPDATE}`."
     known = Finished(255, output("    error: The store is full.\n"))
     assert advice.text(engine.failure(known, UPDATE), "prod", "") == f"The store is full. To go on, run `{UPDATE}`."
     assert advice.text(engine.failure(known, UPDATE, "The update failed", "Nothing is lost."), "prod", "") == (
