@@ -328,5 +328,6 @@ def test_an_unhealthy_or_drifted_staging_is_not_promoted(environments: Environme
     with nothing_done(environments.prod):
         assert_fails_with(
             promote(environments, "--yes"),
-            r"staging is down, .*: The local cloud at \S+ does not run\. Fix: run `oracle cloud start --stack staging`\.",
+            r"staging is down, .*: The local cloud at \S+ does not run\. "
+            r"Fix: run `oracle cloud start --stack staging`\.",
         )
