@@ -22,7 +22,7 @@ LITESTREAM_PREFIX = "LITESTREAM_"
 
 
 def inconsistencies(settings: Settings) -> Iterator[InvalidSetting]:
-    """Yield the problems of a configuration of which each section is valid by itself."""
+    """Yield the problems of a configuration of which every section alone is valid."""
     yield from _script_problems(settings)
     yield from _secret_problems(settings)
     for name, worker in settings.modules.items():

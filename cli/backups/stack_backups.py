@@ -150,6 +150,11 @@ class Change:
     gone: str = ""
     """The reason why no such command exists any more."""
 
+    @property
+    def kind(self) -> str:
+        """The kind as people see it: an app that was backed up was deleted."""
+        return "delete" if self.entry.kind == "backed-up" else self.entry.kind
+
 
 @dataclass(frozen=True)
 class Undo:
@@ -160,13 +165,13 @@ class Undo:
     releases: list[DeployedRelease]
     lost: list[DeployedRelease]
     """Releases with missing bytes."""
-    left: Set[str | None]
+    replaced: Set[str | None]
     """Ids of the apps that another app has replaced; a backup of one of them is no change of its own."""
 
     def of(self, change: Change) -> Change:
         """Return the change with its undo command: to the earlier release with today's data, or to the earlier data."""
         entry = change.entry
-        if entry.kind == "backed-up" and entry.from_app_id in self.left:
+        if entry.kind == "backed-up" and entry.from_app_id in self.replaced:
             return change
         undo, gone = self._release(entry) if entry.kind == "release" else self._data(change.backup)
         return replace(change, undo=undo, gone=gone)

@@ -18,8 +18,6 @@ from clients.pocketbase import own_records
 from errors import Fix
 from stack_outputs import short_digest
 
-NAMES = {"backed-up": "delete", "first": "first"}
-
 
 def history(
     stack: StackArgument = "local",
@@ -49,7 +47,7 @@ def _row(each: Change) -> tuple[str, ...]:
     records = sum(own_records(each.records).values())
     return (
         entry.at[:16],
-        NAMES.get(entry.kind, entry.kind),
+        each.kind,
         entry.who,
         f"{entry.from_app} {short_digest(entry.from_release)}" if entry.from_app else "-",
         f"{entry.to_app} {short_digest(entry.to_release)}" if entry.to_app else "-",

@@ -93,9 +93,9 @@ def ordinary() -> Content:
         graph=from_state(state()),
         backups=[_backup(3), _backup(2)],
         history=[
-            _change("wipe", _backup(3).id, []),
-            _change("release", _backup(2).id, ["writes were refused for 4.1 s"]),
-            _change("first", None, []),
+            change("wipe", _backup(3).id, []),
+            change("release", _backup(2).id, ["writes were refused for 4.1 s"]),
+            change("first", None, []),
         ],
     )
 
@@ -125,7 +125,7 @@ def hostile() -> Content:
         ],
         graph=from_state({"deployment": {"resources": [resource(name, name), resource("k" * 300, "漢字" * 90)]}}),
         backups=[_backup(1, name)],
-        history=[_change(name, name, [name, "n" * 300])],
+        history=[change(name, name, [name, "n" * 300])],
         problems={"runs": name, "graph": name},
     )
 
@@ -195,7 +195,7 @@ def _backup(number: int, name: str = "") -> Backup:
     )
 
 
-def _change(kind: str, backup: str | None, notes: list[str]) -> Change:
+def change(kind: str, backup: str | None, notes: list[str]) -> Change:
     first = kind == "first"
     entry = Entry(
         at="2026-11-21T23:01:14Z",

@@ -13,7 +13,7 @@ import pytest
 
 from cli.dashboard import Content, render
 from cli.dashboard.content import Run
-from tests.dashboard.scene import CHART, hostile, ordinary
+from tests.dashboard.scene import CHART, change, hostile, ordinary
 from tests.support.sources import PROJECT
 
 TAGS = (
@@ -104,6 +104,12 @@ def test_a_section_that_cannot_be_read_shows_the_reason_and_known_facts() -> Non
 def test_a_failed_run_shows_its_error() -> None:
     failed = replace(ordinary().runs[2], error="it was killed before its end")
     assert "it was killed before its end" in Parsed(render(replace(ordinary(), runs=[failed]))).text
+
+
+def test_a_backup_before_a_deletion_is_shown_as_the_deletion() -> None:
+    page = render(replace(ordinary(), history=[change("backed-up", None, [])]))
+    assert ">delete</span>" in page
+    assert "backed-up" not in page
 
 
 def test_the_status_does_not_load_the_template_engine() -> None:

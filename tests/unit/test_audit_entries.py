@@ -196,6 +196,7 @@ def test_a_backup_with_late_writes_has_no_undo(tmp_path: Path) -> None:
     )
     late, _ = made.history()[0]
     assert (late.entry.kind, late.backup, late.undo, late.gone) == ("backed-up", backup.id, None, "")
+    assert late.kind == "delete"
 
 
 def test_history_reads_each_list_of_the_store_once_and_writes_nothing(
