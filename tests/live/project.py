@@ -18,9 +18,9 @@ from typing import Any
 import yaml
 
 from cli.engine import stacks
-from cli.engine.workspace import Stack
+from cli.engine.workspace import LOCAL_PASSPHRASE, Stack
 from clients.http import client, httpx
-from tests.support import forked
+from tests.support import forked, stack_state
 from tests.support.waiting import free_port, until
 
 PROJECT = Path(__file__).parents[2]
@@ -83,11 +83,6 @@ def with_other_ports(text: str) -> str:
     return text.replace(":8400", f":{free_port()}").replace(":8401", f":{free_port()}")
 
 
-def _identity(written: os.stat_result) -> tuple[int, int]:
-    """Of a file that is replaced whenever it is written."""
-    return written.st_ino, written.st_mtime_ns
-
-
 @dataclass
 class Project:
     """`root` is the copy. Its stack is `local`, on other ports, unless another is asked `on`."""
@@ -97,7 +92,6 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
     seconds: float = COMMAND_SECONDS
     """What a command may take."""
-    _outputs: tuple[tuple[int, int], dict[str, Any]] | None = None
 
     @classmethod
     def copied(cls, root: Path) -> Project:
@@ -211,16 +205,13 @@ class Project:
         return Done(done.returncode, done.stdout)
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs with their secrets; the engine is asked again once it has written the state anew."""
-        written = self.state_file.stat() if self.state_file.exists() else None
-        if written is None or self._outputs is None or self._outputs[0] != _identity(written):
-            found = self._asked_outputs()
-            if written is None:
-                return found
-            self._outputs = (_identity(written), found)
-        return dict(self._outputs[1])
+        """The stack's outputs with their secrets: out of its state file, or the engine's where it has none."""
+        if not self.state_file.exists():
+            return self.engine_outputs()
+        return stack_state.outputs(self.state_file, LOCAL_PASSPHRASE)
 
-    def _asked_outputs(self) -> dict[str, Any]:
+    def engine_outputs(self) -> dict[str, Any]:
+        """The same, as the engine answers."""
         shown = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", self.stack).well().output
         return dict(json.loads(shown))
 

@@ -106,18 +106,16 @@ def test_the_api_can_be_deployed_alone(project: Project) -> None:
     assert assert_healthy(project)["api"]["says"] == "version 1.4.3, release spring"
 
 
-def test_a_release_a_wipe_and_its_undo_work(project: Project) -> None:
+def test_a_release_and_a_wipe_work(project: Project) -> None:
     write(project, "Before")
     project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
     for command, held in (
         (("deploy", "backend", "--yes"), ["Before"]),
         (("wipe", "--yes"), []),
-        (("wipe", "--undo", "--yes"), ["Before"]),
     ):
         project.oracle(*command).well()
         assert posts(project) == held
         assert_healthy(project)
-    assert_quiet(project.oracle("up"))
 
 
 def test_a_rollback_and_a_promotion_to_another_stack_work(project: Project) -> None:

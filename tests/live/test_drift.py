@@ -1,4 +1,7 @@
-"""Drift on a live network, of kinds that the providers see and do not see. Each test can run alone."""
+"""Manual changes are drift, also after a refused update or a refresh; the advised command repairs each.
+
+Each test can run alone.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from typing import Any
 import pytest
 
 from clients.http import client
-from tests.live.network import plant, titles
+from tests.live import network
 from tests.live.project import Project, assert_quiet
-from tests.support.waiting import until
+from tests.live.test_empty_disk import status
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
-API = "oracle-universe-api"
+API, WEB, UNIVERSE = "oracle-universe-api", "oracle-net", "oracle-universe-web"
 
 
 def cloudflare(project: Project, method: str, path: str, body: Any = None, **options: Any) -> Any:
@@ -35,11 +38,24 @@ def drifts(project: Project) -> list[dict[str, Any]]:
     return list(found["drifts"])
 
 
-def repaired(project: Project) -> None:
-    """`--repair` puts everything right, and the engine agrees."""
-    done = project.oracle("drift", "--repair").well().output
-    assert "No differences remain." in done
+def found(project: Project) -> dict[str, Any]:
+    """The only finding of drift; status reports it with the same words and the same advice."""
+    [drift] = drifts(project)
+    [finding] = status(project)["findings"]
+    assert (finding["about"], finding["what"], finding["next"]) == (drift["about"], drift["what"], drift["next"])
+    return drift
+
+
+def ends(project: Project, command: str) -> None:
+    """The command, typed, ends every finding."""
+    project.oracle(*command.split()[1:]).well()
+    assert status(project)["findings"] == []
     assert drifts(project) == []
+
+
+def refresh(project: Project) -> None:
+    """As somebody types it: what the clouds have then counts as declared in the state."""
+    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "local").well()
 
 
 def active(project: Project, script: str) -> str:
@@ -59,80 +75,128 @@ def test_a_changed_secret_is_found_although_the_provider_does_not_see_it(project
         project, "PUT", f"/scripts/{API}/secrets", {"name": "PB_ADMIN_PASSWORD", "text": "x", "type": "secret_text"}
     )
     assert_quiet(project.pulumi("preview", "--stack", "local"))  # the blind spot
-    [found] = drifts(project)
-    assert (found["about"], found["remedy"], found["version"]) == ("api", "version", before)
-    assert "was changed outside Pulumi" in found["what"]
-    repaired(project)
+    [drift] = drifts(project)
+    assert (drift["about"], drift["remedy"], drift["version"]) == ("api", "version", before)
+    assert "was changed outside Pulumi" in drift["what"]
+    assert "No differences remain." in project.oracle("drift", "--repair").well().output
+    assert drifts(project) == []
     assert active(project, API) == before
 
 
-def test_a_rollback_of_the_active_version_is_found(project: Project) -> None:
-    first = active(project, API)
-    project.edit("services/api/src/worker.js", "export default", "// another release\nexport default")
-    project.oracle("deploy", "api", "--yes").well()
-    second = active(project, API)
+def test_a_rollback_of_the_active_version_is_found_and_repaired(project: Project) -> None:
+    first = active(project, UNIVERSE)
+    project.edit("services/universe/public/index.html", "<body", '<body data-another="yes"')
+    project.up().well()
+    second = active(project, UNIVERSE)
     shares = {"strategy": "percentage", "versions": [{"version_id": first, "percentage": 100}]}
-    cloudflare(project, "POST", f"/scripts/{API}/deployments?force=true", shares)
-    [found] = drifts(project)
-    assert "was rolled back" in found["what"]
-    assert found["version"] == second
-    repaired(project)
-    assert active(project, API) == second
+    cloudflare(project, "POST", f"/scripts/{UNIVERSE}/deployments?force=true", shares)
+    for look in (drifts, drifts_after_refresh):
+        [drift] = look(project)
+        assert "was rolled back" in drift["what"]
+        assert drift["version"] == second
+    ends(project, "oracle drift local --repair")
+    assert active(project, UNIVERSE) == second
 
 
-def test_a_manual_upload_of_a_site_is_found(project: Project) -> None:
-    before = active(project, "oracle-net")
+def drifts_after_refresh(project: Project) -> list[dict[str, Any]]:
+    refresh(project)
+    return drifts(project)
+
+
+def test_a_manual_upload_of_a_site_is_found_and_an_update_uploads_what_is_declared(project: Project) -> None:
+    before = active(project, WEB)
     metadata = {"main_module": "w.js", "compatibility_date": "2025-01-01", "bindings": []}
     module = b'export default { fetch: () => new Response("by hand") };'
     files = {
         "metadata": (None, json.dumps(metadata), "application/json"),
         "w.js": ("w.js", module, "application/javascript+module"),
     }
-    cloudflare(project, "PUT", "/scripts/oracle-net", files=files)
-    [found] = drifts(project)
-    assert (found["about"], found["owner"], found["version"]) == ("web", "by hand", before)
-    repaired(project)
-    assert active(project, "oracle-net") == before
+    cloudflare(project, "PUT", f"/scripts/{WEB}", files=files)
+    for look in (drifts, drifts_after_refresh):
+        [drift] = look(project)
+        assert (drift["about"], drift["owner"], drift["version"]) == ("web", "by hand", before)
+    [finding] = status(project)["findings"]
+    assert finding["about"] == "web"
+    assert f" rollback {before} " in finding["next"]
+    ends(project, "oracle up local")  # it sees the other code
+    with client() as http:
+        assert http.get(project.outputs()["webUrl"]).text != "by hand"
 
 
-def test_a_disabled_workers_dev_address_is_repaired_by_an_update(project: Project) -> None:
-    path = "/scripts/oracle-universe-web/subdomain"
+def test_a_disabled_workers_dev_address_is_repaired_but_not_with_another_release(project: Project) -> None:
+    path = f"/scripts/{UNIVERSE}/subdomain"
     cloudflare(project, "POST", path, {"enabled": False, "previews_enabled": False})
-    [found] = drifts(project)
-    assert (found["about"], found["remedy"]) == ("universe", "update")
-    repaired(project)
-    assert cloudflare(project, "GET", path)["enabled"]
-
-
-def test_a_repair_is_refused_when_it_would_deploy_another_release(project: Project) -> None:
-    path = "/scripts/oracle-universe-web/subdomain"
-    cloudflare(project, "POST", path, {"enabled": False, "previews_enabled": False})
+    [drift] = drifts(project)
+    assert (drift["about"], drift["remedy"]) == ("universe", "update")
+    [finding] = status(project)["findings"]
+    assert (finding["about"], finding["next"]) == ("universe", "oracle up local")
     page = (project.root / "services/web/public/index.html").read_text()
     project.edit("services/web/public/index.html", "</title>", ", changed</title>")
     refused = project.oracle("drift", "--repair").failed().output
     assert "another release of web" in " ".join(refused.split())
     assert not cloudflare(project, "GET", path)["enabled"]
     (project.root / "services/web/public/index.html").write_text(page)
-    repaired(project)
+    ends(project, "oracle drift local --repair")
+    assert cloudflare(project, "GET", path)["enabled"]
 
 
-def test_an_app_changed_by_hand_is_replaced_and_its_data_migrated(project: Project) -> None:
-    app = next(app for app in project.api("GET", "/v2/apps")["apps"])
-    app["spec"]["services"][0]["envs"].append({"key": "DEBUG", "value": "yes", "scope": "RUN_TIME"})
-    project.api("PUT", f"/v2/apps/{app['id']}", {"spec": app["spec"]})
+def test_a_disabled_uptime_check_is_restored_by_an_update(project: Project) -> None:
+    check = next(each for each in project.api("GET", "/v2/uptime/checks")["checks"] if "web" in each["name"])
+    project.api("PUT", f"/v2/uptime/checks/{check['id']}", {**check, "enabled": False})
+    drift = found(project)
+    assert "was switched off" in drift["what"]
+    ends(project, drift["next"])
 
-    def settled() -> bool:
-        found = project.api("GET", f"/v2/apps/{app['id']}")["app"]
-        moving = found.get("pending_deployment") or found.get("in_progress_deployment")
-        return not moving and "DEBUG" in json.dumps(found["active_deployment"]["spec"])
 
-    until(settled, "the change by hand serves", seconds=60)
-    plant(project)
-    [found] = drifts(project)
-    assert (found["about"], found["remedy"]) == ("backend", "replacement")
-    assert "the variable DEBUG was added" in found["what"]
-    repaired(project)
-    assert "planted" in titles(project)
+def test_a_replaced_container_without_known_records_gets_its_logins_by_an_update(project: Project) -> None:
+    app = project.outputs()["backendAppId"]
+    project.api("POST", f"/v2/apps/{app}/restart", {})
+    network.until_settled(project, app)
+    drift = found(project)
+    assert drift["next"] == "oracle up local"
+    assert status(project)["level"] == "degraded"
+    ends(project, drift["next"])
+
+
+def test_a_pinned_app_is_replaced(project: Project) -> None:
+    app = project.outputs()["backendAppId"]
+    first = project.api("GET", f"/v2/apps/{app}")["app"]["active_deployment"]["id"]
+    project.api("POST", f"/v2/apps/{app}/restart", {})
+    network.until_settled(project, app)
+    project.api("POST", f"/v2/apps/{app}/rollback", {"deployment_id": first})
+    network.until_settled(project, app)
+    drift = found(project)
+    assert "it is pinned to that deployment" in drift["what"]
+    assert drift["next"] == "oracle drift local --repair"
+    ends(project, drift["next"])
+
+
+def test_an_app_changed_by_hand_is_not_updated_but_replaced_with_its_data(project: Project) -> None:
+    """A variable more, a variable less, and a larger machine."""
+    app = project.outputs()["backendAppId"]
+    spec = project.api("GET", f"/v2/apps/{app}")["app"]["spec"]
+    [service] = spec["services"]
+    service["envs"] = [each for each in service["envs"] if each["key"] != "BACKEND"]
+    service["envs"].append({"key": "DEBUG", "value": "1", "scope": "RUN_TIME"})
+    service["instance_size_slug"] = "basic-xs"
+    project.api("PUT", f"/v2/apps/{app}", {"spec": spec})
+    network.until_settled(project, app)
+    network.plant(project)
+    assert "was changed or rolled back by hand" in " ".join(project.up().failed().output.split())
+    plan = " ".join(project.oracle("plan", "local").well().output.split())
+    assert "the update would be REFUSED" in plan
+    assert "oracle drift local --repair" in plan
+    assert "the data stays" not in plan
+    drift = found(project)
+    assert (drift["about"], drift["remedy"], drift["next"]) == ("backend", "replacement", "oracle drift local --repair")
+    for said in (
+        "the variable DEBUG was added",
+        "the variable BACKEND is missing",
+        "instance_size_slug is basic-xs, not basic-xxs",
+    ):
+        assert said in drift["what"]
+    ends(project, drift["next"])
+    assert "planted" in network.titles(project)
 
 
 def test_a_failing_cloud_is_reported_as_unknown(project: Project) -> None:
@@ -141,6 +205,10 @@ def test_a_failing_cloud_is_reported_as_unknown(project: Project) -> None:
         done = project.oracle("drift", "--json")
     finally:
         project.api("DELETE", "/_cloud/faults")
-    found = json.loads(done.output)
-    assert done.status == 2, found
-    assert found["unknown"]
+    seen = json.loads(done.output)
+    assert done.status == 2, seen
+    assert seen["unknown"]
+
+
+def test_after_all_repairs_an_update_changes_nothing(project: Project) -> None:
+    assert_quiet(project.up())

@@ -1,4 +1,4 @@
-"""Password repairs, backups and releases do not damage the running database. Each test can run alone."""
+"""Password repairs, backups and releases do not damage the running database."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not PROCESSES.is_dir(), reason="only Linux shows the open files of a process so"),
 ]
+TIMES = 3
 WRITES = 3
 
 
@@ -60,13 +61,9 @@ def release(project: Project, written: set[str]) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_a_login_repair_after_a_backup_does_not_replace_database_files(project: Project) -> None:
-    back_up_repair_and_write(project, 0, set())
-
-
-@pytest.mark.timeout(3600)
-def test_ten_repairs_and_releases_in_a_row_lose_no_write(project: Project) -> None:
+def test_repairs_and_releases_in_a_row_lose_no_write(project: Project) -> None:
+    """Each repair comes between two backups. More of them in a row: tests/chaos/endurance.py."""
     written: set[str] = set()
-    for number in range(1, 11):
+    for number in range(1, TIMES + 1):
         back_up_repair_and_write(project, number, written)
         release(project, written)

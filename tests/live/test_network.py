@@ -64,6 +64,10 @@ def test_down_and_up_preserve_addresses_and_data(project: Project) -> None:
         assert re.search(rf"^{service} +\w+ +ok +{re.escape(before[f'{service}Url'])} *$", done.output, re.MULTILINE)
 
 
+def test_the_tests_read_the_outputs_that_the_engine_prints(project: Project) -> None:
+    assert project.outputs() == project.engine_outputs()
+
+
 def test_a_preview_with_refresh_has_no_changes(project: Project) -> None:
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
 

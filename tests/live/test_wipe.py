@@ -98,8 +98,7 @@ def assert_held(before: dict[str, Any], after: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("turn", ["second", "third"])
-def test_consecutive_releases_migrate_the_data(story: Story, turn: str) -> None:
+def test_the_next_release_migrates_the_data(story: Story) -> None:
     [old] = network.apps(story.project)
     change_backend(story.project)
     carried_out(story, RELEASE)
