@@ -9,8 +9,8 @@
  *   service answers. If the write came on a WebSocket, the WebSocket is closed with 1012 (service restart) instead.
  * - In a frozen backend, SUFFIX is appended to the superusers' addresses. The service logs in with the address that it
  *   knows; the write gate appends SUFFIX, so that reads go on.
- * - WebSockets are relayed, so that they can be closed with 1012 when the backend has moved, or when the login of this
- *   Worker version is no longer valid. Clients reconnect to the current version.
+ * - WebSockets are relayed, so that they can be closed with 1012 when the backend has moved or was deleted, or when the
+ *   login of this Worker version is no longer valid. Clients reconnect to the current version.
  *
  * The service's requests go through globalThis.fetch, which the first line of the module replaces before the service's
  * own code runs (sources/write_gate.py): `way.native` is the runtime's fetch, `way.gate` is set below. Without a freeze,
@@ -44,6 +44,9 @@ export default ((service, way) => {
   let state = "none";
   let readAt = 0;
   let frozenAt = 0;
+  /** Whether the state was ever read, and whether the address has led to no backend since: its app was deleted. */
+  let found = false;
+  let deleted = false;
   const relays = new Set();
   /**
    * The superusers' sessions of this isolate's own logins, by token. A token from a client is never added.
@@ -62,7 +65,13 @@ export default ((service, way) => {
   async function readState(age) {
     if (Date.now() - readAt <= age && state !== "unknown") return state;
     const current = await fetchState();
-    if (current === "unknown" && renamed()) return state;
+    deleted = found && current === "nowhere";
+    if (current === "unknown" || current === "nowhere") return renamed() ? state : noted("unknown");
+    found = true;
+    return noted(current);
+  }
+
+  function noted(current) {
     readAt = Date.now();
     if (!frozen() && (current === "moving" || current === "moved")) frozenAt = readAt;
     state = current;
@@ -80,9 +89,11 @@ export default ((service, way) => {
     try {
       const options = { redirect: "manual", signal: AbortSignal.timeout(ANSWER_MS) };
       const answer = await way.native(`${url.origin}${MARKER}?perPage=1&skipTotal=1&fields=id`, options);
-      const body = await answer.json();
+      const body = await answer.json().catch(() => undefined);
       if (answer.status === 200) return { open: "none" }[body.items[0]?.id] ?? body.items[0]?.id ?? "ended";
-      return answer.status === 404 && body.status === 404 ? "none" : "unknown"; // else not PocketBase, or overloaded
+      if (answer.status === 404 && body?.status === 404) return "none";
+      // Cloudflare answers 530 for a name that leads nowhere, App Platform 404 for an app that does not exist.
+      return [404, 530].includes(answer.status) ? "nowhere" : "unknown";
     } catch {
       return "unknown";
     }
@@ -257,8 +268,9 @@ export default ((service, way) => {
     };
     const self = { close: (code, reason) => { client.close(code, reason); over({ code, reason }); } };
     const stale = async (age) => {
-      if ((await readState(age)) === "moved") self.close(RESTART, "service restart");
-      return state === "moved";
+      const left = (await readState(age)) === "moved" || deleted;
+      if (left) self.close(RESTART, "service restart");
+      return left;
     };
     const deliver = (data) => {
       try {
@@ -268,7 +280,7 @@ export default ((service, way) => {
       }
     };
     client.addEventListener("message", ({ data }) => {
-      if (!queue && Date.now() - readAt <= LEASE_MS && state !== "moved") return deliver(data);
+      if (!queue && Date.now() - readAt <= LEASE_MS && state !== "moved" && !deleted) return deliver(data);
       const mine = (queue = (queue ?? Promise.resolve()).then(async () => {
         if (!(await stale(LEASE_MS))) deliver(data);
         if (queue === mine) queue = undefined;

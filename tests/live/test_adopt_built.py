@@ -156,7 +156,8 @@ def test_an_adoption_changes_nothing_and_a_push_then_deploys_nothing(built: Buil
 def test_the_first_release_migrates_the_data_and_the_alerts(built: Built) -> None:
     project = built.hand.project
     with load.running(api_url(project), "release") as under:
-        project.oracle("deploy", "--yes").well()
+        project.oracle("deploy", "api", "web", "universe", "--yes").well()
+        project.oracle("deploy", "backend", "--yes").well()
     print(under.summary())
     assert set(under.reads) == {"200"}, under.summary()
     assert set(under.writes) <= {"201", "held", "register 201", "register held"}, under.summary()

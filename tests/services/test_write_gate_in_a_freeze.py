@@ -311,6 +311,41 @@ def test_a_websocket_is_closed_when_the_backend_has_moved(scene: Scene) -> None:
     assert all(answer["status"] == 200 for answer in answers[:-1])
 
 
+@pytest.mark.parametrize("status, body", [(530, b"error code: 1016"), (404, b"Not Found")], ids=["530", "404"])
+@pytest.mark.parametrize("frozen", [False, True], ids=["open", "frozen"])
+def test_a_websocket_is_closed_when_the_backend_was_deleted(
+    scene: Scene, tools: Tools, tmp_path: Path, status: int, body: bytes, frozen: bool
+) -> None:
+    """Also when no message came while it had moved. It carried messages before, so its backend was there."""
+    there = True
+    with (
+        Gateway(scene.backend, lambda _: None if there else Answer(status, body)) as gateway,
+        served(tools, tmp_path, gateway.url) as api,
+        connect(api.replace("http://", "ws://"), proxy=None) as socket,
+    ):
+        if frozen:
+            freeze(scene.backend, scene.operator, "moving", 600)
+        assert call(socket, "GET", "/human")["status"] == 200
+        there = False
+        answers: list[Any] = []
+
+        def closed() -> bool:
+            answers.append(call(socket, "GET", "/human"))
+            return bool(answers[-1] == 1012)
+
+        until(closed, "the next look at the backend")
+
+
+def test_a_websocket_stays_open_when_the_address_never_led_to_pocketbase(tools: Tools, tmp_path: Path) -> None:
+    with (
+        Gateway("http://127.0.0.1:9", lambda _: Answer(404, b"Not Found")) as gateway,
+        served(tools, tmp_path, gateway.url) as api,
+        connect(api.replace("http://", "ws://"), proxy=None) as socket,
+    ):
+        for _ in range(3):
+            assert call(socket, "GET", "/human")["status"] == 500
+
+
 def test_a_changed_password_closes_websockets_that_use_the_old_login(scene: Scene) -> None:
     """Websockets with only messages of humans stay open."""
     admin = login(scene.backend, *ADMIN)
