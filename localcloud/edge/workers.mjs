@@ -289,7 +289,7 @@ export class Workers {
     const { calls } = instance.upstream;
     for (const call of calls) call.fate = call.since < since ? "over" : "again";
     const over = [...calls].filter(({ fate }) => fate === "over");
-    const first = Date.now() - (performance.now() - Math.min(since, ...over.map((call) => call.since)));
+    const first = Math.floor(Date.now() - (performance.now() - Math.min(since, ...over.map((call) => call.since)))); // as workerd's times
     this.traces.exceeded(instance, over.map(({ req }) => req).filter(Boolean), instance.recent.filter(({ timestamp }) => timestamp >= first));
     const message = `The Worker exceeded its CPU time limit of ${instance.watchdog.limit} ms (error 1102), and was started anew.`;
     this.logs.get(instance.name).write(instance.version, { timestamp: Date.now(), level: "error", message });
