@@ -192,7 +192,7 @@ class Engine:
 
         Raises CommandError when the stack has none yet.
         """
-        return self._outputs(self._read_outputs() if state is None else _outputs_in(state))
+        return self._outputs(self._read_outputs() if state is None else outputs_in(state))
 
     def login(self) -> tuple[Outputs, str]:
         """Return the deployed stack's outputs and its admin's password. Raises CommandError without outputs."""
@@ -226,7 +226,7 @@ def resources_in(state: Mapping[str, Any]) -> list[dict[str, Any]]:
 def outputs_or_none(state: Mapping[str, Any]) -> Outputs | None:
     """Return the outputs in an exported state; None when no deployment was ever completed."""
     try:
-        return Outputs.from_state(_outputs_in(state))
+        return Outputs.from_state(outputs_in(state))
     except KeyError:
         return None
 
@@ -258,7 +258,7 @@ def is_worth_reading(line: str) -> bool:
     return NOISE.match(ANSI.sub("", line)) is None
 
 
-def _outputs_in(state: Mapping[str, Any]) -> Mapping[str, Any]:
+def outputs_in(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the outputs in an exported state; secret ones are encrypted."""
     resources = resources_in(state)
     return next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {})

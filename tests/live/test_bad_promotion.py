@@ -208,14 +208,14 @@ def test_lost_bytes_or_an_expired_token_prevent_a_promotion_before_its_first_cha
     release(environments, "second", "web")
     shutil.rmtree(staging.root / ".oracle/releases")
     wanted = staging.outputs()["release"]["assets"]["web"]
-    kept = staging.root / f".oracle/backups/organization/oracle-net/staging/releases/assets/{wanted}"
-    content = kept.read_bytes()
-    kept.write_bytes(content[: len(content) // 2])
+    archived = staging.root / f".oracle/backups/organization/oracle-net/staging/releases/assets/{wanted}"
+    content = archived.read_bytes()
+    archived.write_bytes(content[: len(content) // 2])
     with untouched(prod):
         assert_fails_with(
             promote(environments), r"staging no longer stores all bytes of this release \(the files of web .*--list` .*"
         )
-    kept.write_bytes(content)
+    archived.write_bytes(content)
     prod.fault(method="GET", path="/v2/uptime/checks/*", status=401, count=1000)
     held = json.loads(prod.state_file.read_text())["checkpoint"]["latest"]["resources"]
     before = prod.stack_file.read_bytes()

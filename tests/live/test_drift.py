@@ -53,11 +53,6 @@ def ends(project: Project, command: str) -> None:
     assert drifts(project) == []
 
 
-def refresh(project: Project) -> None:
-    """As somebody types it: what the clouds have then counts as declared in the state."""
-    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "local").well()
-
-
 def active(project: Project, script: str) -> str:
     return str(
         cloudflare(project, "GET", f"/scripts/{script}/deployments")["deployments"][0]["versions"][0]["version_id"]
@@ -99,7 +94,8 @@ def test_a_rollback_of_the_active_version_is_found_and_repaired(project: Project
 
 
 def drifts_after_refresh(project: Project) -> list[dict[str, Any]]:
-    refresh(project)
+    """What differs once the state has what the clouds have, as after a `pulumi refresh` that somebody typed."""
+    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "local").well()
     return drifts(project)
 
 
@@ -182,7 +178,9 @@ def test_an_app_changed_by_hand_is_not_updated_but_replaced_with_its_data(projec
     project.api("PUT", f"/v2/apps/{app}", {"spec": spec})
     network.until_settled(project, app)
     network.plant(project)
-    assert "was changed or rolled back by hand" in " ".join(project.up().failed().output.split())
+    refused = " ".join(project.up().failed().output.split())
+    assert "was changed or rolled back by hand" in refused
+    assert "Fix: run `oracle drift local --repair` to replace the app and migrate its data." in refused
     plan = " ".join(project.oracle("plan", "local").well().output.split())
     assert "the update would be REFUSED" in plan
     assert "oracle drift local --repair" in plan

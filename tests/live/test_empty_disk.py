@@ -54,11 +54,11 @@ def test_records_deleted_by_users_cause_no_alarm(project: Project) -> None:
 
 
 def test_an_empty_disk_is_down_and_updates_are_refused(project: Project) -> None:
-    kept = backed_up(project, "one", "two")
+    backup = backed_up(project, "one", "two")
     app = project.outputs()["backendAppId"]
     first = project.api("GET", f"/v2/apps/{app}")["app"]["active_deployment"]["id"]
     restart(project)
-    assert alarm(project) == f"oracle restore {kept} local"
+    assert alarm(project) == f"oracle restore {backup} local"
     before = apps_and_operators(project)
     assert before[1] == 1  # the image's own admin
     project.edit("services/backend/entrypoint.sh", "exec ", "echo another release\nexec ")
@@ -69,13 +69,13 @@ def test_an_empty_disk_is_down_and_updates_are_refused(project: Project) -> None
         project.oracle("backup", "local"),
         project.oracle("drift", "local", "--repair"),
     ):
-        assert f"oracle restore {kept} local" in " ".join(refused.failed().output.split())
+        assert f"oracle restore {backup} local" in " ".join(refused.failed().output.split())
     assert apps_and_operators(project) == before
     assert len(network.backups(project)) == backups
     # Also when somebody rolls the app back, which pins it to a deployment whose disk is empty too.
     project.api("POST", f"/v2/apps/{app}/rollback", {"deployment_id": first})
     network.until_settled(project, app)
-    assert alarm(project) == f"oracle restore {kept} local"
+    assert alarm(project) == f"oracle restore {backup} local"
 
 
 def test_the_advised_restore_ends_the_alarm(project: Project) -> None:

@@ -15,16 +15,16 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270")
-"""What marks a value as a secret in a state."""
+from cli.engine.pulumi import outputs_in
+from cli.status.declared import SIGNATURE
+
 ROUNDS = 1_000_000
 
 
 def outputs(state: Path, passphrase: str) -> dict[str, Any]:
     """The outputs, decrypted; none before the first deployment."""
     latest = json.loads(state.read_text())["checkpoint"]["latest"] or {}
-    stacks = [each for each in latest.get("resources") or [] if each["type"] == "pulumi:pulumi:Stack"]
-    values = (stacks[0].get("outputs") or {}) if stacks else {}
+    values = outputs_in({"deployment": latest})
     salt = latest["secrets_providers"]["state"]["salt"].split(":")[1] if values else ""
     return {name: _plain(value, passphrase, salt) for name, value in values.items()}
 
@@ -34,7 +34,7 @@ def _plain(value: Any, passphrase: str, salt: str) -> Any:
         return [_plain(each, passphrase, salt) for each in value]
     if not isinstance(value, dict):
         return value
-    if value.get(SECRET[0]) == SECRET[1]:
+    if SIGNATURE in value:
         nonce, ciphertext = (base64.b64decode(part) for part in value["ciphertext"].split(":")[1:])
         return json.loads(AESGCM(_key(passphrase, salt)).decrypt(nonce, ciphertext, None))
     return {name: _plain(each, passphrase, salt) for name, each in value.items()}
