@@ -55,8 +55,13 @@ def _content(path: Path) -> bytes:
 class ProcessList:
     """Looks at the arguments of every process of the machine, over and over, until left."""
 
-    seen: set[bytes] = field(default_factory=set)
     looks: int = 0
+    _seen: set[bytes] = field(default_factory=set)
+
+    @property
+    def seen(self) -> frozenset[bytes]:
+        """What was seen so far: a copy, because the other thread goes on adding."""
+        return frozenset(self._seen)
 
     def __enter__(self) -> ProcessList:
         self._ended = threading.Event()
@@ -82,6 +87,6 @@ class ProcessList:
             for name in there if self.looks % YOUNG == 0 else young:
                 try:
                     with open(f"/proc/{name}/cmdline", "rb") as arguments:
-                        self.seen.add(arguments.read())
+                        self._seen.add(arguments.read())
                 except OSError:
                     continue  # it has ended
