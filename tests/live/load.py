@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from clients.http import client, httpx
 
-PAUSE = 0.08
-"""Each of four loops asks again after this: some 40 requests a second, as far as the machine goes."""
+PAUSE = 0.25
+"""Each of four loops asks again after this: a dozen requests a second, and most of the machine is left to others."""
 
 
 @dataclass

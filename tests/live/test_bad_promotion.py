@@ -1,6 +1,6 @@
-"""Failures of a promotion between two stacks; the same command continues. Each test can run alone.
+"""Failures of a promotion between two stacks; the same command continues. One story: the tests run in order.
 
-Staging has a release that prod does not have; the tests leave both stacks able to go on.
+At the end one promotion has lost its bytes, its token and its processes, and lost its token twice more.
 """
 
 from __future__ import annotations
@@ -181,31 +181,16 @@ def test_promotion_and_rollback_without_a_release_are_refused(environments: Envi
     assert not empty.exists()
 
 
-def test_a_token_that_expires_during_a_promotion_is_reported(environments: Environments) -> None:
-    """The new backend exists when DigitalOcean refuses the token; the second time Cloudflare refuses the upload."""
-    prod = environments.prod
-    release(environments, "first", "backend", "web")
-    refused = (
-        r"The update failed, and nothing is lost: A cloud refused the token: it is another stack's, or it is no longer "
-        r"valid\. Fix: run `oracle doctor prod` to see which one; or run `oracle rollback prod` to go back\. To go "
-        r"on, run "
-        r"`oracle up prod`\."
-    )
-    prod.fault(method="GET", path="/v2/apps/*/deployments/*", status=401, count=1000)
-    assert_fails_with(promote(environments), refused)
-    assert len(network.apps(prod)) == 2
-    prod.api("DELETE", "/_cloud/faults")
-    prod.fault(method="PUT", path="/client/v4/accounts/*/workers/scripts/*", status=401, count=1000)
-    assert_fails_with(promote(environments), refused)
-    prod.api("DELETE", "/_cloud/faults")
-    promote(environments).well()
-    proven(environments)
+@pytest.fixture(scope="module")
+def released(environments: Environments) -> Environments:
+    """Staging has another release of the backend and of a site. The tests that want it on prod run in order."""
+    release(environments, "released", "backend", "web")
+    return environments
 
 
-def test_lost_bytes_or_an_expired_token_prevent_a_promotion_before_its_first_change(environments: Environments) -> None:
+def test_lost_bytes_or_an_expired_token_prevent_a_promotion_before_its_first_change(released: Environments) -> None:
     """Lost bytes are not built again. The preview does not ask the clouds: the update starts with a refresh."""
-    staging, prod = environments
-    release(environments, "second", "web")
+    staging, prod = released
     shutil.rmtree(staging.root / ".oracle/releases")
     wanted = staging.outputs()["release"]["assets"]["web"]
     archived = staging.root / f".oracle/backups/organization/oracle-net/staging/releases/assets/{wanted}"
@@ -213,27 +198,24 @@ def test_lost_bytes_or_an_expired_token_prevent_a_promotion_before_its_first_cha
     archived.write_bytes(content[: len(content) // 2])
     with untouched(prod):
         assert_fails_with(
-            promote(environments), r"staging no longer stores all bytes of this release \(the files of web .*--list` .*"
+            promote(released), r"staging no longer stores all bytes of this release \(the files of web .*--list` .*"
         )
     archived.write_bytes(content)
     prod.fault(method="GET", path="/v2/uptime/checks/*", status=401, count=1000)
     held = json.loads(prod.state_file.read_text())["checkpoint"]["latest"]["resources"]
     before = prod.stack_file.read_bytes()
     assert_fails_with(
-        promote(environments), r"(Nothing was changed, and Pulumi\.prod\.yaml is as it was: )?A cloud refused .*"
+        promote(released), r"(Nothing was changed, and Pulumi\.prod\.yaml is as it was: )?A cloud refused .*"
     )
     prod.api("DELETE", "/_cloud/faults")
     assert prod.stack_file.read_bytes() == before
     after = json.loads(prod.state_file.read_text())["checkpoint"]["latest"]["resources"]
     assert [each["urn"] for each in after] == [each["urn"] for each in held]
-    promote(environments).well()
-    proven(environments)
 
 
-def test_a_promotion_killed_before_its_first_change_can_be_repeated(environments: Environments) -> None:
-    """No process restores the file: the receipt stays, `oracle status` reports it, and the same command continues."""
-    prod = environments.prod
-    release(environments, "third", "web")
+def test_a_promotion_killed_before_its_first_change_is_reported(released: Environments) -> None:
+    """No process restores the file: the receipt stays, and `oracle status` reports it."""
+    prod = released.prod
     runs, before = prod.root / ".oracle/runs", prod.stack_file.read_bytes()
     running = prod.outputs()["release"]
     command = prod.start_oracle("promote", "staging", "prod", "--yes")
@@ -248,7 +230,26 @@ def test_a_promotion_killed_before_its_first_change_can_be_repeated(environments
     assert prod.outputs()["release"] == running
     status = prod.oracle("status", "prod").output
     assert "another release than the one that is deployed. To deploy it, run `oracle up prod`." in status
-    again = promote(environments).well().output
-    assert "removed the lock of process" in again
-    proven(environments)
+
+
+def test_a_token_that_expires_in_the_repeated_promotion_is_reported(released: Environments) -> None:
+    """The new backend exists when DigitalOcean refuses the token; the second time Cloudflare refuses the upload."""
+    prod = released.prod
+    refused = (
+        r"The update failed, and nothing is lost: A cloud refused the token: it is another stack's, or it is no longer "
+        r"valid\. Fix: run `oracle doctor prod` to see which one; or run `oracle rollback prod` to go back\. To go "
+        r"on, run "
+        r"`oracle up prod`\."
+    )
+    prod.fault(method="GET", path="/v2/apps/*/deployments/*", status=401, count=1000)
+    first = promote(released)
+    assert_fails_with(first, refused)
+    assert "removed the lock of process" in first.output
+    assert len(network.apps(prod)) == 2
+    prod.api("DELETE", "/_cloud/faults")
+    prod.fault(method="PUT", path="/client/v4/accounts/*/workers/scripts/*", status=401, count=1000)
+    assert_fails_with(promote(released), refused)
+    prod.api("DELETE", "/_cloud/faults")
+    promote(released).well()
+    proven(released)
     assert_quiet(prod.pulumi("preview", "--stack", "prod"))

@@ -1,7 +1,7 @@
 """The real Litestream in an image with a fixed replica path. One story: the tests run in order.
 
-One network through its life: a release that carries, a wipe, its undo, a restore. After each, a container in the app's
-place must begin with the data of before, by the replica alone.
+One network through its life: two releases that carry, a wipe, and its undo, which is a restore. After each but the
+first, a container in the app's place must begin with the data of before, by the replica alone.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def test_a_release_migrates_the_data_into_its_own_replica(replicated: Replicated
     project.up().well()
     [app] = network.apps(project)
     assert replicated.places() == {f"data/{app}"}
-    replicated.assert_sound({"planted"})
+    assert network.titles(project) == {"planted"}
 
 
 def test_the_next_release_migrates_the_data_between_replicas(replicated: Replicated) -> None:
@@ -174,16 +174,6 @@ def test_a_wipe_empties_the_replica_too_and_can_be_undone(replicated: Replicated
     replicated.assert_sound(set())
     project.oracle("wipe", "--undo", "--yes").well()
     replicated.assert_sound(set(before))
-
-
-def test_a_restore_is_written_to_the_replica(replicated: Replicated) -> None:
-    project = replicated.project
-    before = network.titles(project)
-    project.oracle("backup", "local").well()
-    kept = network.backups(project)[0]["id"]
-    network.say(project, "after the backup")
-    project.oracle("restore", kept, "local", "--yes").well()
-    replicated.assert_sound(before)
 
 
 def test_a_configuration_without_a_replica_path_prevents_the_release(replicated: Replicated) -> None:

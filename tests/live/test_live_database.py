@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not PROCESSES.is_dir(), reason="only Linux shows the open files of a process so"),
 ]
-TIMES = 3
+TIMES = 2
 WRITES = 3
 
 

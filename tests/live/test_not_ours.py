@@ -122,19 +122,28 @@ promote x local --yes
 promote local x --yes
 console backend --stack x -- true
 """
+UNDEPLOYED = (
+    "status --stack x",
+    "drift x --repair",
+    "wipe x --yes",
+    "restore {kept} x --yes",
+    "rotate admin x",
+    "promote local x --yes",
+)
+"""Those that are tried before the stack is in the state, too: without it all others end at the same question."""
 ONLY_LOOKS = {"history", "backups", "rollback --list", "runs"}
 """What ends well for a stack that has made nothing: there is nothing of it."""
 
 
 @pytest.mark.timeout(1800)
 def test_commands_on_a_copied_stack_file_never_touch_the_first_stack(untouched: Project) -> None:
-    """Also after a refused update of the copy, which leaves an empty stack in the state."""
+    """Before a refused update of the copy, and after it, which leaves an empty stack in the state."""
     shutil.copy(untouched.stack_file, untouched.root / "Pulumi.x.yaml")
     untouched.oracle("backup", "local").well()
     kept, copy = network.backups(untouched)[0]["id"], untouched.on("x")
     before, store = clouds(untouched), stored(untouched)
-    commands = [line.split() for line in EVERY.format(kept=kept).splitlines() if line]
-    for command in [*commands, ["up", "x"], *commands]:
+    commands = [*UNDEPLOYED, "up x", *EVERY.strip().splitlines()]
+    for command in [line.format(kept=kept).split() for line in commands]:
         done = copy.oracle(*command)
         print(f"| `oracle {' '.join(command)}` | {done.status} | {last_words(done)} |")
         looks = any(" ".join(command).startswith(each) for each in ONLY_LOOKS) or command[-1] == "--list"

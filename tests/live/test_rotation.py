@@ -22,7 +22,7 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-PAUSE = 0.05
+PAUSE = 0.1
 LEAST = 100
 """Logins that a rotation must have lived through to have been tried at all."""
 CHOSEN = "chosen-Pa55word-of-the-admin-3b7"

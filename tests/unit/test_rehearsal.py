@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def test_an_unexpected_number_is_a_failure() -> None:
     assert expected("after the wipe", 0, 0) == 0
     with pytest.raises(CommandError, match=r"^The rehearsal found 2 after the wipe, but expected 0\."):
         expected("after the wipe", 2, 0)
+
+
+def test_a_failed_command_is_reported_with_the_cause_that_it_printed(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, tmp_path, Revisions("", "", ""), find(tmp_path, "staging", {}), lambda _: None)
+    oracle = rehearsal._clone / ".venv/bin/oracle"
+    oracle.parent.mkdir(parents=True)
+    oracle.write_text(f"#!{shutil.which('sh')}\necho 'oracle: api does not answer'\necho 'a line more'\nexit 1\n")
+    oracle.chmod(0o755)
+    with refused(r"^`oracle up` failed in the rehearsal: api does not answer"):
+        rehearsal._oracle("up")
+    assert "$ " in rehearsal.log.read_text()
 
 
 def report(error: str = "") -> Report:
