@@ -21,6 +21,7 @@ from cli.engine import stacks
 from cli.engine.workspace import LOCAL_PASSPHRASE, Stack
 from clients.http import client, httpx
 from tests.support import forked, stack_state
+from tests.support.backend import use_fast_passwords
 from tests.support.waiting import free_port, until
 
 PROJECT = Path(__file__).parents[2]
@@ -95,6 +96,7 @@ class Project:
 
     @classmethod
     def copied(cls, root: Path) -> Project:
+        """This checkout as it is, but for the tests and the documents; its backend hashes passwords fast."""
         listed = subprocess.run(
             ["git", "-C", str(PROJECT), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=True
         ).stdout
@@ -104,6 +106,7 @@ class Project:
                 target = root / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
+        use_fast_passwords(root / "services/backend")
         (root / ".venv").symlink_to(sys.prefix)
         project = cls(root)
         project._write_stack()

@@ -18,7 +18,7 @@ from tests.support.waiting import free_port, until
 
 SOURCE = Path(__file__).parents[2] / "services" / "backend"
 ADMIN = ("admin@oracle.test", "an-admin-password-1")
-FAST_PASSWORDS = """migrate((app) => {
+_FAST_PASSWORDS = """migrate((app) => {
   for (const name of ["_superusers", "humans", "agents"]) {
     const collection = app.findCollectionByNameOrId(name);
     collection.fields.getByName("password").cost = 4;
@@ -26,7 +26,14 @@ FAST_PASSWORDS = """migrate((app) => {
   }
 });
 """
-"""The last migration of tests' backends: bcrypt's lowest cost. A login takes a tenth of a second of processor else."""
+
+
+def use_fast_passwords(folder: Path) -> None:
+    """Give the copy of the backend in `folder` a last migration: bcrypt's lowest cost.
+
+    A login takes a tenth of a second of processor else.
+    """
+    (folder / "pb_migrations" / "9999999999_fast_passwords.js").write_text(_FAST_PASSWORDS)
 
 
 class Backend:
@@ -46,7 +53,7 @@ class Backend:
         if not folder.exists():
             shutil.copytree(SOURCE, folder)
             if not original:
-                (folder / "pb_migrations" / "9999999999_fast_passwords.js").write_text(FAST_PASSWORDS)
+                use_fast_passwords(folder)
         self.folder = folder
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
