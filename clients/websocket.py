@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket as sockets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
@@ -43,5 +43,6 @@ def connected(
         subprotocols=[Subprotocol(protocol)] if protocol else None,
     ) as connection:
         if hasattr(sockets, "TCP_USER_TIMEOUT"):
-            connection.socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT, SILENT_MILLISECONDS)
+            with suppress(OSError):  # the other side has closed it already, and what it has sent is still to be read
+                connection.socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT, SILENT_MILLISECONDS)
         yield connection

@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 import advice
 from cli.tail import Entry
@@ -124,6 +125,24 @@ def test_the_backend_log_continues_where_it_was_lost(api: Scripted) -> None:
         stream.close()  # type: ignore[attr-defined]
     assert f"GET {log('d1')}?type=RUN&follow=true&tail_lines=7" in api.asked
     assert live.opened == ["/log?token=s"] * 2
+
+
+def test_the_lines_of_a_log_that_ended_at_once_are_shown(api: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the whole log may have come, and the end of its stream, before the client goes on."""
+
+    def over(*arguments: Any, **options: Any) -> ClientConnection:
+        connection = connect(*arguments, **options)
+        connection.recv_events_thread.join()
+        assert connection.socket.fileno() == -1
+        return connection
+
+    monkeypatch.setattr("clients.websocket.connect", over)
+    with streaming([said("01", "one"), said("02", "two")]) as live:
+        api.answers = {"/v2/apps/a": [app("d1")], log("d1"): [Reply({"live_url": live.address})]}
+        stream = backend(api, Event()).stream()
+        assert lines(stream, 2) == ["one", "two"]
+        with pytest.raises(StreamLost, match=r"^The run log ended\.$"):
+            next(stream)
 
 
 def test_a_new_deployment_is_followed_although_the_old_stream_is_open(
