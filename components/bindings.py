@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import pulumi
@@ -10,10 +10,10 @@ import pulumi
 
 @dataclass(frozen=True, kw_only=True)
 class SecretText:
-    """A value that Cloudflare never shows again and that is encrypted in the state."""
+    """A value that Cloudflare never shows again. The Worker marks it as a secret, so the state has it encrypted."""
 
     name: str
-    value: pulumi.Input[str]
+    value: pulumi.Input[str] = field(repr=False)
     kind: ClassVar = "secret_text"
 
 

@@ -57,23 +57,17 @@ class Bindings:
         worker = self.settings.modules.get(name)
         if worker is None:
             return [Assets(), PlainText(name="API_URL", value=worker_url(self.settings.workers_url, self.settings.api))]
-        program_and_secrets = [
-            *(self._of_api() if name == API else []),
-            *map(_secret, self.settings.secrets_of(name).items()),
-        ]
-        return program_and_secrets + [_binding(key, each, self.storage, made) for key, each in worker.bindings.items()]
+        secrets = [SecretText(name=key, value=value) for key, value in self.settings.secrets_of(name).items()]
+        program = self._of_api() if name == API else []
+        declared = [_binding(key, each, self.storage, made) for key, each in worker.bindings.items()]
+        return [*program, *secrets, *declared]
 
     def _of_api(self) -> list[Binding]:
         secrets = {"POCKETBASE_URL": self.url, **self.login}
         known = (SecretText(name=name, value=value) for name, value in secrets.items())
         token = self.settings.github_token
-        optional = [_secret(("GITHUB_TOKEN", token.get_secret_value()))] if token else []
+        optional = [SecretText(name="GITHUB_TOKEN", value=token.get_secret_value())] if token else []
         return [*known, *optional, PlainText(name=BACKEND_VARIABLE, value=self.app)]
-
-
-def _secret(pair: tuple[str, str]) -> Binding:
-    name, value = pair
-    return SecretText(name=name, value=pulumi.Output.secret(value))
 
 
 def _binding(

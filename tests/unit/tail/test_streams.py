@@ -131,7 +131,7 @@ def test_the_lines_of_a_log_that_ended_at_once_are_shown(api: Scripted, monkeypa
     """On a busy machine the whole log may have come, and the end of its stream, before the client goes on."""
 
     def over(*arguments: Any, **options: Any) -> ClientConnection:
-        connection = connect(*arguments, **options)
+        connection: ClientConnection = connect(*arguments, **options)
         connection.recv_events_thread.join()
         assert connection.socket.fileno() == -1
         return connection
