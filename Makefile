@@ -29,11 +29,11 @@ down: ready  ## stop the local cloud; its apps, data and addresses stay
 	@$(BIN)/oracle down $(ARGS)
 
 test:  ## run every check, and all tests except the slow ones (ARGS="…" go to pytest)
-	@echo "Checks and tests, side by side: six to nine minutes on two cores."
+	@echo "Checks and tests, side by side: four to nine minutes on two cores."
 	@$(MAKE) --no-print-directory -j 3 lint types quick-tests
 
 test-all:  ## run every check, and all tests
-	@echo "Checks and all tests, side by side: 45 minutes on two cores."
+	@echo "Checks and all tests, side by side: 20 to 40 minutes on two cores."
 	@$(MAKE) --no-print-directory -j 3 lint types all-tests
 
 chaos: ready  ## run wipes, releases and undos with each API call failing in turn, and kill -9 (an hour or more)
