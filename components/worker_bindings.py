@@ -57,17 +57,19 @@ class Bindings:
         worker = self.settings.modules.get(name)
         if worker is None:
             return [Assets(), PlainText(name="API_URL", value=worker_url(self.settings.workers_url, self.settings.api))]
-        secrets = [SecretText(name=key, value=value) for key, value in self.settings.secrets_of(name).items()]
         program = self._of_api() if name == API else []
         declared = [_binding(key, each, self.storage, made) for key, each in worker.bindings.items()]
-        return [*program, *secrets, *declared]
+        return [*program, *_secrets(self.settings.secrets_of(name)), *declared]
 
     def _of_api(self) -> list[Binding]:
-        secrets = {"POCKETBASE_URL": self.url, **self.login}
-        known = (SecretText(name=name, value=value) for name, value in secrets.items())
         token = self.settings.github_token
-        optional = [SecretText(name="GITHUB_TOKEN", value=token.get_secret_value())] if token else []
-        return [*known, *optional, PlainText(name=BACKEND_VARIABLE, value=self.app)]
+        optional = {"GITHUB_TOKEN": token.get_secret_value()} if token else {}
+        secrets = _secrets({"POCKETBASE_URL": self.url, **self.login, **optional})
+        return [*secrets, PlainText(name=BACKEND_VARIABLE, value=self.app)]
+
+
+def _secrets(values: Mapping[str, pulumi.Input[str]]) -> list[SecretText]:
+    return [SecretText(name=name, value=value) for name, value in values.items()]
 
 
 def _binding(

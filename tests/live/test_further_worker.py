@@ -35,7 +35,7 @@ FURTHER = {
     "JOBS": {"queue": "feed-jobs"},
     "ROOMS": {"durableObject": "Room"},
 }
-KEPT = {"file": "kept", "rows": ["kept"], "room": "kept", "job": "kept"}
+STORED = {"file": "stored", "rows": ["stored"], "room": "stored", "job": "stored"}
 
 
 @pytest.fixture(scope="module")
@@ -104,20 +104,20 @@ def test_a_bucket_database_queue_and_durable_objects_survive_a_new_version(proje
     }
     project.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
     project.oracle("deploy", "feed", "--yes").well()
-    feed(project, "/keep?word=kept")
-    until(lambda: feed(project, "/kept") == KEPT, "every word is kept", 60)
+    feed(project, "/store?word=stored")
+    until(lambda: feed(project, "/stored") == STORED, "every word is stored", 60)
     project.oracle("up").well()
     assert_quiet(project.oracle("up"))
     project.edit("services/feed/worker.js", "word: env.WORD", "word: `${env.WORD}!`")
     project.oracle("deploy", "feed", "--yes").well()
     assert feed(project)["word"] == "again!"
-    assert feed(project, "/kept") == KEPT
+    assert feed(project, "/stored") == STORED
 
 
 def test_a_rollback_includes_the_worker_and_its_data_survives(project: Project) -> None:
     project.oracle("rollback", "local", "--yes").well()
     assert feed(project)["word"] == "again"
-    assert feed(project, "/kept") == KEPT
+    assert feed(project, "/stored") == STORED
     project.pulumi("config", "rm", "oracle-net:receipt", "-s", "local")
 
 

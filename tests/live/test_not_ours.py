@@ -114,7 +114,7 @@ backup x
 wipe x --yes
 wipe x --restart --yes
 wipe x --undo --yes
-restore {kept} x --yes
+restore {backup} x --yes
 rotate admin x
 adopt x --yes
 deploy --stack x --yes
@@ -126,7 +126,7 @@ UNDEPLOYED = (
     "status --stack x",
     "drift x --repair",
     "wipe x --yes",
-    "restore {kept} x --yes",
+    "restore {backup} x --yes",
     "rotate admin x",
     "promote local x --yes",
 )
@@ -140,16 +140,16 @@ def test_commands_on_a_copied_stack_file_never_touch_the_first_stack(untouched: 
     """Before a refused update of the copy, and after it, which leaves an empty stack in the state."""
     shutil.copy(untouched.stack_file, untouched.root / "Pulumi.x.yaml")
     untouched.oracle("backup", "local").well()
-    kept, copy = network.backups(untouched)[0]["id"], untouched.on("x")
+    backup, copy = network.backups(untouched)[0]["id"], untouched.on("x")
     before, store = clouds(untouched), stored(untouched)
     commands = [*UNDEPLOYED, "up x", *EVERY.strip().splitlines()]
-    for command in [line.format(kept=kept).split() for line in commands]:
+    for command in [line.format(backup=backup).split() for line in commands]:
         done = copy.oracle(*command)
         print(f"| `oracle {' '.join(command)}` | {done.status} | {last_words(done)} |")
         looks = any(" ".join(command).startswith(each) for each in ONLY_LOOKS) or command[-1] == "--list"
         assert (done.status == 0) is looks, done.output
         assert "Traceback" not in done.output
-        assert kept not in done.output.replace(f"restore {kept} x", "").replace(f"'{kept}'", ""), done.output
+        assert backup not in done.output.replace(f"restore {backup} x", "").replace(f"'{backup}'", ""), done.output
         assert clouds(untouched) == before, command
         assert stored(untouched) == store, command
     destroy(copy)
@@ -157,7 +157,7 @@ def test_commands_on_a_copied_stack_file_never_touch_the_first_stack(untouched: 
 
 
 def stored(project: Project) -> dict[str, bytes]:
-    """What is kept for the first stack, to the byte; its runs are not."""
+    """What is stored for the first stack, to the byte; its runs are not."""
     folder = project.root / ".oracle/backups" / OWNER
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
