@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psutil
 import pytest
 
 from cli.engine.workspace import Stack
@@ -19,6 +18,7 @@ from cli.status.collect import ALL
 from cli.status.snapshot import StatusReader
 from clients.http import client
 from retry import backoff
+from tests.live.databases import backends
 from tests.live.leaks import leaked
 from tests.live.project import Project
 
@@ -74,7 +74,7 @@ def test_a_killed_backend_is_the_only_cause(project: Project, look: StatusReader
 
 
 def test_a_hanging_backend_is_reported_after_the_timeout(project: Project, look: StatusReader) -> None:
-    processes = _backends(project)
+    processes = list(backends(project.root))  # no shells: those of `oracle status` may be ending there
     assert processes
     try:
         for process in processes:
@@ -204,12 +204,6 @@ def _settled(look: StatusReader, wanted: Callable[[Status], bool]) -> None:
     raise AssertionError(look.gather().findings)
 
 
-def _backends(project: Project) -> list[psutil.Process]:
-    """The processes that work in the folders of the project's apps."""
-    apps = str(project.root / ".oracle/cloud/apps")
-    return [each for each in psutil.process_iter(["cwd"]) if (each.info["cwd"] or "").startswith(apps)]
-
-
 @contextmanager
 def _killed(project: Project) -> Iterator[None]:
     """The backend's container ends as often as it is started."""
@@ -217,7 +211,7 @@ def _killed(project: Project) -> Iterator[None]:
 
     def kill() -> None:
         while not over.wait(0.1):
-            for process in _backends(project):
+            for process in backends(project.root):
                 try:
                     os.kill(process.pid, signal.SIGKILL)
                 except ProcessLookupError:
